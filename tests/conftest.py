@@ -1,0 +1,17 @@
+"""Fixtures that the whole suite shares."""
+
+from __future__ import annotations
+
+import warnings
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tutorial() -> ModuleType:
+    """Import ``sae_lens.tutorial.tsea``, the method's reference implementation."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its dependencies warn on import
+        from sae_lens.tutorial import tsea
+    return tsea

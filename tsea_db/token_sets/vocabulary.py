@@ -1,0 +1,142 @@
+"""The vocabulary of a tokenizer: what each token id stands for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tsea_db.errors import TokenSetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def _byte_spelling() -> list[str]:
+    """Return the character that GPT-2's byte-level spelling uses for each of the 256 byte values.
+
+    Printable Latin-1 characters stand for themselves; the other bytes take the code points from 256 on, in byte
+    order, so that a space (byte 32) is ``Ġ``. Source: the ``encoder.py`` released with GPT-2 (Radford et al. 2019).
+    """
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(byte) if byte in printable else chr(256 + others.index(byte)) for byte in range(256)]
+
+
+_SPELLING = _byte_spelling()
+_BYTE_OF = {character: byte for byte, character in enumerate(_SPELLING)}
+
+
+def bytes_from_spelling(spelling: str) -> bytes:
+    """Return the bytes that a GPT-2 byte-level spelling such as ``Ġwalked`` stands for.
+
+    Characters outside the 256 of the byte alphabet (in tokens added by hand) stand for their UTF-8 bytes.
+    """
+    return b"".join(bytes([_BYTE_OF[c]]) if c in _BYTE_OF else c.encode("utf-8", "surrogatepass") for c in spelling)
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """All tokens of a model in id order: the universe that token sets are drawn from.
+
+    One entry for each of the ``d_vocab`` columns of the unembedding, special and padding tokens included. What a token
+    says is kept as bytes, because a byte-level token need not be valid UTF-8.
+
+    Attributes:
+        data: The bytes each token decodes to, a leading space included.
+        special: Ids of special, added and padding tokens.
+        starts_word: For each token, whether it opens a word (a leading space, ``▁``, or no ``##``).
+    """
+
+    data: tuple[bytes, ...]
+    special: frozenset[int]
+    starts_word: tuple[bool, ...]
+
+    @classmethod
+    def from_bytes(cls, data: Iterable[bytes], special: Iterable[int] = ()) -> Vocabulary:
+        """Make a vocabulary whose word starts are the tokens with a leading space (all but WordPiece)."""
+        tokens = tuple(data)
+        return cls(tokens, frozenset(special), tuple(token.startswith(b" ") for token in tokens))
+
+    @classmethod
+    def from_byte_level(cls, ids: dict[str, int], n_tokens: int, special: Iterable[str] = ()) -> Vocabulary:
+        """Make a vocabulary from byte-level spellings (GPT-2's ``encoder.json`` and its kin).
+
+        Args:
+            ids: Spelling to token id, special tokens included.
+            n_tokens: Columns of the unembedding. Ids without a spelling become padding tokens.
+            special: Spellings that are special tokens; these are plain text, not byte-level spelling.
+
+        Raises:
+            TokenSetError: An id lies outside the unembedding.
+        """
+        outside = [(s, i) for s, i in ids.items() if not 0 <= i < n_tokens]
+        if outside:
+            spelling, token_id = outside[0]
+            msg = (
+                f"The tokenizer has token {spelling!r} at id {token_id}, but the unembedding has {n_tokens} columns "
+                f"({len(outside)} such tokens). Is this the tokenizer of this model?"
+            )
+            raise TokenSetError(msg)
+        special_ids = {ids[s] for s in special if s in ids}
+        data: list[bytes | None] = [None] * n_tokens
+        for spelling, token_id in ids.items():
+            data[token_id] = spelling.encode() if token_id in special_ids else bytes_from_spelling(spelling)
+        padding = {i for i, token in enumerate(data) if token is None}
+        tokens = (f"<padding {i}>".encode() if t is None else t for i, t in enumerate(data))
+        return cls.from_bytes(tokens, special_ids | padding)
+
+    def __len__(self) -> int:
+        """Number of tokens, V."""
+        return len(self.data)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """Display form of each token: its bytes as UTF-8, with U+FFFD where they are not."""
+        return tuple(token.decode("utf-8", "replace") for token in self.data)
+
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """Each token in GPT-2's byte-level spelling (``Ġ`` for a space), whatever tokenizer it comes from.
+
+        The sets of the TSEA tutorial are defined on this spelling.
+        """
+        return tuple("".join(_SPELLING[byte] for byte in token) for token in self.data)
+
+    @cached_property
+    def words(self) -> tuple[str | None, ...]:
+        """The word each token opens, in its own case and without the leading space; None for all other tokens.
+
+        A token opens a word if it starts one and the rest is letters only: " walked" and " Was" do, "ing" and
+        " don't" do not.
+        """
+        return tuple(
+            text.removeprefix(" ") if starts and text.removeprefix(" ").isalpha() else None
+            for text, starts in zip(self._ordinary_texts, self.starts_word, strict=True)
+        )
+
+    @cached_property
+    def _ordinary_texts(self) -> tuple[str, ...]:
+        return tuple("" if i in self.special else text for i, text in enumerate(self.texts))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of everything token sets can depend on."""
+        digest = hashlib.sha256()
+        for i, (token, starts) in enumerate(zip(self.data, self.starts_word, strict=True)):
+            digest.update(len(token).to_bytes(4, "little") + token + bytes([starts, i in self.special]))
+        return digest.hexdigest()
+
+    def ids_of_words(self, words: Iterable[str], *, fold_case: bool = False) -> list[int]:
+        """Return the ids of tokens that are one of ``words`` with a word start, ascending."""
+        wanted = {word.lower() for word in words} if fold_case else set(words)
+        return [
+            i
+            for i, word in enumerate(self.words)
+            if word is not None and (word.lower() if fold_case else word) in wanted
+        ]
+
+    def show(self, token_ids: Sequence[int]) -> str:
+        """Return the tokens' texts for a person: quoted, so that spaces and line ends show."""
+        return " ".join(repr(self.texts[i]) for i in token_ids)
