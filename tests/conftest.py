@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from types import ModuleType
 
@@ -13,5 +14,4 @@ def tutorial() -> ModuleType:
     """Import ``sae_lens.tutorial.tsea``, the method's reference implementation."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies warn on import
-        from sae_lens.tutorial import tsea
-    return tsea
+        return importlib.import_module("sae_lens.tutorial.tsea")

@@ -13,7 +13,7 @@ def tags_of(word: str) -> frozenset[str]:
     guessed by rule: an unknown word has no tags. The tables leave a participle (VBN) out where it equals the past tense
     (VBD), as for all regular verbs; it is filled in here.
     """
-    import lemminflect  # noqa: PLC0415 - its tables take a moment to load
+    import lemminflect
 
     tags: set[str] = set()
     for part_of_speech, lemmas in lemminflect.getAllLemmas(word).items():

@@ -60,7 +60,7 @@ _PHRASES = {
 @cache
 def load_tagger() -> Any:
     """Load the tagger from the data that ships with the package, so that nothing is downloaded."""
-    from nltk.tag.perceptron import PerceptronTagger  # noqa: PLC0415 - slow to import
+    from nltk.tag.perceptron import PerceptronTagger
 
     with data_file(f"{_DATA}.zip").open("rb") as file, zipfile.ZipFile(file) as archive:
         parts = {
