@@ -1,1 +1,70 @@
-"""A database of what every sparse-autoencoder feature of a language model does to the model's output."""
+"""A database of what every sparse-autoencoder feature of a language model does to the model's output.
+
+``tsea_db.open(path)`` opens a store, ``tsea_db.create(path)`` makes one, ``tsea_db.enrichment(W_dec, W_U, sets)`` scores
+arrays without one. Names are imported when first used, because PyTorch and its company take seconds to import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tsea_db.api import FeatureReport, Store, create, open, upgrade  # noqa: A004 - tsea_db.open is the name
+    from tsea_db.enrichment import enrichment, score_direction
+    from tsea_db.errors import TseaError
+    from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
+    from tsea_db.version import __version__
+    from tsea_db.weights.model import ModelWeights, load_model
+    from tsea_db.weights.sae import SaeWeights, load_sae
+
+_HOMES = {
+    "FeatureReport": "api",
+    "ModelWeights": "weights.model",
+    "SaeWeights": "weights.sae",
+    "Store": "api",
+    "TokenSet": "token_sets",
+    "TseaError": "errors",
+    "Vocabulary": "token_sets",
+    "__version__": "version",
+    "build_catalogue": "token_sets",
+    "create": "api",
+    "enrichment": "enrichment",
+    "load_model": "weights.model",
+    "load_sae": "weights.sae",
+    "open": "api",
+    "score_direction": "enrichment",
+    "upgrade": "api",
+}
+
+__all__ = [
+    "FeatureReport",
+    "ModelWeights",
+    "SaeWeights",
+    "Store",
+    "TokenSet",
+    "TseaError",
+    "Vocabulary",
+    "__version__",
+    "build_catalogue",
+    "create",
+    "enrichment",
+    "load_model",
+    "load_sae",
+    "open",
+    "score_direction",
+    "upgrade",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module 'tsea_db' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"tsea_db.{_HOMES[name]}"), name)
+    globals()[name] = value  # also puts the function in the place of the submodule of the same name
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

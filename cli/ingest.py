@@ -1,0 +1,85 @@
+"""The main job on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from tsea_db.cli.printing import print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tsea_db.stored_saes import IngestedSae
+
+
+@click.command()
+@click.option("--model", required=True, metavar="DIR", help="Hugging Face model directory, or hub:NAME to fetch one.")
+@click.option(
+    "--sae",
+    "saes",
+    required=True,
+    multiple=True,
+    metavar="DIR",
+    help="SAE directory in SAELens' format, or hub:RELEASE/ID to fetch one. Repeat for more.",
+)
+@click.option("--name", "names", multiple=True, help="Name of the SAE in the store; one for each --sae, in order.")
+@click.option("--model-name", help="Name of the model in the store.")
+@click.option(
+    "--processing",
+    metavar="NAME",
+    help="Processing of the unembedding: raw, folded or folded+centred, each with or without +cosine. "
+    "[default: folded+centred, as TransformerLens does; folded where logits are soft-capped]",
+)
+@click.option(
+    "--keep-weights/--no-keep-weights",
+    default=True,
+    show_default=True,
+    help="Keep decoder directions and unembedding beside the store, or only where they came from and their hash.",
+)
+@click.option("--replace", is_flag=True, help="Replace stored SAEs of the same name that have other weights.")
+@click.pass_obj
+def ingest(
+    store: Path,
+    model: str,
+    saes: tuple[str, ...],
+    names: tuple[str, ...],
+    model_name: str | None,
+    processing: str | None,
+    keep_weights: bool,
+    replace: bool,
+) -> None:
+    """Compute moments and enrichment scores of every feature of some SAEs.
+
+    Each SAE is stored as a whole: interrupt at any time and run the same command again to go on.
+    """
+    import tsea_db
+
+    try:
+        done = tsea_db.open(store, mode="rw").ingest(
+            model,
+            saes,
+            names=names,
+            model_name=model_name,
+            processing=processing,
+            keep_weights=keep_weights,
+            replace=replace,
+        )
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. What was finished is stored; run the same command again to go on.", err=True)
+        raise SystemExit(130) from None
+    print_ingested(done)
+
+
+def print_ingested(done: list[IngestedSae]) -> None:
+    """Print what an ingest did, one row for each SAE."""
+    import pandas as pd
+
+    rows = pd.DataFrame([asdict(sae) for sae in done], dtype=object)
+    rows["seconds"] = [f"{sae.seconds:.1f}" if sae.seconds else "stored already" for sae in done]
+    rows["n_dead"] = ["not known" if sae.n_dead is None else sae.n_dead for sae in done]
+    rows.columns = pd.Index(
+        ["SAE", "hook point", "features", "dead", "zero direction", "sets", "scores", "seconds"], name="column"
+    )
+    print_table(rows)

@@ -1,0 +1,55 @@
+"""The command ``tsea``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from tsea_db.cli.features import feature, score
+from tsea_db.cli.ingest import ingest
+from tsea_db.cli.sets import sets
+from tsea_db.cli.sql import sql
+from tsea_db.cli.stores import init, status, upgrade
+
+from tsea_db.errors import TseaError
+
+
+class _Failure(click.ClickException):
+    """An error that the user can do something about."""
+
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    """Prints tsea-db's errors without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TseaError as error:
+            raise _Failure(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("tsea.duckdb"),
+    envvar="TSEA_STORE",
+    show_default=True,
+    show_envvar=True,
+    help="The store's file.",
+)
+@click.version_option(package_name="tsea-db")
+@click.pass_context
+def main(ctx: click.Context, store: Path) -> None:
+    """Ask a database what every SAE feature does to a language model's output.
+
+    Start with `tsea init`, then `tsea ingest --model DIR --sae DIR`, then `tsea status`.
+    """
+    ctx.obj = store
+
+
+for command in (init, upgrade, status, ingest, sets, feature, score, sql):
+    main.add_command(command)

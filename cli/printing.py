@@ -1,0 +1,46 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WIDTH_OF_A_PIPE = 200
+
+
+def print_table(rows: pd.DataFrame, title: str | None = None) -> None:
+    """Print a table, numbers to the right; in a pipe it is wide instead of cut to 80 columns."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in rows.columns:
+        numeric = rows[column].map(lambda value: isinstance(value, (int, float))).all()
+        table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows.itertuples(index=False):
+        table.add_row(*(Text(cell(value)) for value in row))
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_PIPE)
+    console.print(table)
+
+
+def cell(value: Any) -> str:
+    """Write a value for a person: six digits, thousands apart, tokens quoted, nothing for NULL."""
+    if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) == "<NA>":
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}" if value and abs(value) < 0.001 else f"{value:,.4f}".rstrip("0").rstrip(".")
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return " ".join(repr(item) if isinstance(item, str) else cell(item) for item in value)
+    return str(value)

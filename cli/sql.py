@@ -1,0 +1,63 @@
+"""SQL on the command line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from tsea_db.cli.printing import print_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def _write_table(rows: pa.Table, out: io.BufferedIOBase) -> None:
+    del out  # a table is for a person to see
+    print_table(rows.to_pandas(types_mapper=None, integer_object_nulls=True))
+
+
+def _write_csv(rows: pa.Table, out: io.BufferedIOBase) -> None:
+    out.write(rows.to_pandas(integer_object_nulls=True).to_csv(index=False).encode())
+
+
+def _write_json(rows: pa.Table, out: io.BufferedIOBase) -> None:
+    import json
+
+    out.write((json.dumps(rows.to_pylist(), ensure_ascii=False, default=str) + "\n").encode())
+
+
+def _write_parquet(rows: pa.Table, out: io.BufferedIOBase) -> None:
+    from pyarrow import parquet
+
+    buffer = io.BytesIO()
+    parquet.write_table(rows, buffer)
+    out.write(buffer.getvalue())
+
+
+_WRITERS = {"table": _write_table, "csv": _write_csv, "json": _write_json, "parquet": _write_parquet}
+
+
+@click.command()
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(list(_WRITERS)), default="table", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead.")
+@click.pass_obj
+def sql(store: Path, query: str, form: str, output: Path | None) -> None:
+    """Run one SQL query on the store, which it can only read."""
+    import tsea_db
+
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        msg = "Parquet is no text: add --output FILE or redirect to a file."
+        raise click.UsageError(msg)
+    if form == "table" and output is not None:
+        msg = "--output goes with --format csv, json or parquet."
+        raise click.UsageError(msg)
+    rows = tsea_db.open(store).sql_from_people(query)
+    if output is None:
+        _WRITERS[form](rows, click.get_binary_stream("stdout"))
+    else:
+        with output.open("wb") as file:
+            _WRITERS[form](rows, file)

@@ -1,0 +1,47 @@
+"""Commands for the store as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from tsea_db.cli.printing import print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.pass_obj
+def init(store: Path) -> None:
+    """Create a new, empty store."""
+    import tsea_db
+
+    tsea_db.create(store)
+    click.echo(f"Created {store}. Next: tsea --store {store} ingest --model DIR --sae DIR")
+
+
+@click.command()
+@click.pass_obj
+def upgrade(store: Path) -> None:
+    """Migrate an older store to this version's schema."""
+    import tsea_db
+
+    click.echo(f"Upgraded {store}." if tsea_db.upgrade(store) else f"{store} is up to date.")
+
+
+@click.command()
+@click.pass_obj
+def status(store: Path) -> None:
+    """Show the SAEs in the store and what was computed for them."""
+    import tsea_db
+
+    opened = tsea_db.open(store)
+    rows = opened.status()
+    if rows.empty:
+        click.echo(f"{store} is empty. Next: tsea --store {store} ingest --model DIR --sae DIR")
+        return
+    print_table(rows, title=f"{store}, {store.stat().st_size / 1e6:,.1f} MB")
+    left_out = len(opened.unscored_sets())
+    if left_out:
+        click.echo(f"{left_out} token sets cannot be scored; `tsea sets list --unscored` says why.")

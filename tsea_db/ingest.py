@@ -1,0 +1,206 @@
+"""The main job: SAEs in, moments and enrichment scores in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+from tqdm.auto import tqdm
+
+from tsea_db import schema
+from tsea_db.errors import InputError
+from tsea_db.feature_rows import FeatureLoader
+from tsea_db.kernels.logit_weights import column_norms
+from tsea_db.kernels.scoring import score_features
+from tsea_db.registry import (
+    StoredSet,
+    next_id,
+    register_model,
+    register_sets,
+    register_unembedding,
+    set_matrix,
+    stored_sets,
+)
+from tsea_db.stored_saes import IngestedSae, SaeKey, enter_sae, find_sae, make_room, sets_to_score, summarise
+from tsea_db.token_sets import build_catalogue
+from tsea_db.version import __version__
+from tsea_db.weights.archive import WeightsArchive, content_hash
+from tsea_db.weights.model import ModelWeights, load_model
+from tsea_db.weights.sae import SaeWeights, directions, load_sae
+from tsea_db.weights.unembedding import Unembedding, default_processing, process_unembedding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection, Engine
+
+    from tsea_db.store import StoreFile
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """An SAE that was checked: read again when its turn comes, so that only one is in memory at a time."""
+
+    source: Any
+    name: str
+    weights_hash: str
+    d_sae: int
+
+
+def ingest(
+    store: StoreFile,
+    model: str | Path | Any,
+    saes: Sequence[str | Path | Any],
+    *,
+    names: Sequence[str] = (),
+    model_name: str | None = None,
+    processing: str | None = None,
+    keep_weights: bool = True,
+    replace: bool = False,
+    progress: bool = True,
+) -> list[IngestedSae]:
+    """Compute and store the moments and enrichment scores of all features of some SAEs.
+
+    Everything given is checked before any work starts. Each SAE is one transaction: after an interruption the same call
+    goes on with the first SAE that is not stored. What is stored already is not computed again.
+
+    Args:
+        store: The store, which must exist.
+        model: See :func:`tsea_db.weights.model.load_model`.
+        saes: See :func:`tsea_db.weights.sae.load_sae`.
+        names: What the store will call the SAEs, one for each; by default their own names.
+        model_name: What the store will call the model.
+        processing: Processing of the unembedding; None for the model's default.
+        keep_weights: Keep decoder directions and unembedding beside the store.
+        replace: Replace stored SAEs that have the name of a given one but other weights.
+        progress: Show a progress bar on standard error, if that is a terminal.
+
+    Raises:
+        TseaError: Something given cannot be used, or the store cannot; nothing of it was stored.
+    """
+    with store.reader():
+        pass  # a missing, old or locked store is told before the model is read
+    if names and len(names) != len(saes):
+        msg = f"{len(names)} names were given for {len(saes)} SAEs: give one for each, or none."
+        raise InputError(msg)
+    loaded = load_model(model, model_name)
+    unembedding = process_unembedding(loaded, processing)
+    candidates = _check_all(saes, names or [None] * len(saes), loaded, unembedding.processing)
+    job = _Job(store, loaded, unembedding, keep_weights=keep_weights)
+    with store.writer() as engine:
+        job.prepare(engine, candidates, replace=replace)
+        total = sum(candidate.d_sae for candidate in candidates)
+        with tqdm(total=total, unit="feature", disable=None if progress else True) as bar:
+            return [job.run(engine, candidate, bar) for candidate in candidates]
+
+
+def _check_all(
+    saes: Sequence[Any], names: Sequence[str | None], model: ModelWeights, processing: str
+) -> list[_Candidate]:
+    """Read every SAE once, so that a bad one is told before any is scored."""
+    candidates: list[_Candidate] = []
+    if not saes:
+        msg = "No SAE was given."
+        raise InputError(msg)
+    for source, name in zip(saes, names, strict=True):
+        sae = load_sae(source, name)
+        directions(sae, model)
+        candidates.append(_Candidate(source, _name_in_store(sae, model, processing), sae.weights_hash, len(sae.W_dec)))
+    seen: set[str] = set()
+    for candidate in candidates:
+        if candidate.name in seen:
+            msg = f"Two of the SAEs are called {candidate.name!r}: tell them apart with --name, one for each --sae."
+            raise InputError(msg)
+        seen.add(candidate.name)
+    return candidates
+
+
+def _name_in_store(sae: SaeWeights, model: ModelWeights, processing: str) -> str:
+    """Return the SAE's name, marked where the processing is not the model's default."""
+    return sae.name if processing == default_processing(model) else f"{sae.name} ({processing})"
+
+
+class _Job:
+    """One ingest: a model under one processing, and what all its SAEs share."""
+
+    def __init__(self, store: StoreFile, model: ModelWeights, unembedding: Unembedding, *, keep_weights: bool) -> None:
+        self._model = model
+        self._unembedding = unembedding
+        self._archive = WeightsArchive.beside(store.path)
+        self._keep_weights = keep_weights
+        self._norms = column_norms(unembedding.matrix)
+        self._model_id = -1
+        self._sets: list[StoredSet] = []
+
+    def prepare(self, engine: Engine, candidates: list[_Candidate], *, replace: bool) -> None:
+        """Enter the model, its tokens and its sets, and make room for the SAEs, in one transaction."""
+        processing = self._unembedding.processing
+        content = self._keep(self._unembedding.matrix)
+        catalogue = build_catalogue(self._model.vocabulary)
+        with engine.begin() as connection:
+            self._model_id = register_model(connection, self._model)
+            register_unembedding(connection, self._model_id, processing, content, kept=self._keep_weights)
+            register_sets(connection, self._model_id, catalogue, self._model.d_vocab)
+            self._sets = stored_sets(connection, self._model_id)
+            for candidate in candidates:
+                make_room(connection, candidate.name, self._key(candidate), replace=replace)
+
+    def run(self, engine: Engine, candidate: _Candidate, bar: tqdm[Any]) -> IngestedSae:
+        """Store one SAE's features and the scores it lacks, in one transaction."""
+        clock = perf_counter()
+        bar.set_description(candidate.name)
+        with engine.begin() as connection:
+            sae_id = find_sae(connection, self._key(candidate))
+            missing = self._sets if sae_id is None else sets_to_score(connection, sae_id, self._sets)
+            if sae_id is not None and not missing:
+                bar.update(candidate.d_sae)
+                return summarise(connection, sae_id, 0.0)
+            sae_id = self._score(connection, candidate, sae_id, missing, bar)
+        with engine.connect() as connection:
+            return summarise(connection, sae_id, perf_counter() - clock)
+
+    def _score(
+        self, connection: Connection, candidate: _Candidate, sae_id: int | None, sets: list[StoredSet], bar: tqdm[Any]
+    ) -> int:
+        started = _now()
+        sae = load_sae(candidate.source, candidate.name)
+        rows = directions(sae, self._model)
+        if sae_id is None:
+            sae_id = enter_sae(connection, sae, self._key(candidate), self._keep(rows), kept=self._keep_weights)
+            loader = FeatureLoader(connection, sae_id, sets, sae, self._model.vocabulary)
+        else:
+            loader = FeatureLoader(connection, sae_id, sets)
+        matrix = set_matrix(sets, self._model.d_vocab)
+        for block in score_features(rows, self._unembedding.matrix, matrix, unembedding_norms=self._norms):
+            loader.add(block)
+            bar.update(len(block))
+        n_scores = loader.finish()
+        connection.execute(
+            insert(schema.ingest_runs).values(
+                run_id=next_id(connection, schema.ingest_runs.c.run_id),
+                sae_id=sae_id,
+                started_at=started,
+                finished_at=_now(),
+                n_features=candidate.d_sae,
+                n_sets=len(sets),
+                n_scores=n_scores,
+                package_version=__version__,
+            )
+        )
+        return sae_id
+
+    def _key(self, candidate: _Candidate) -> SaeKey:
+        return SaeKey(candidate.weights_hash, self._model_id, self._unembedding.processing)
+
+    def _keep(self, array: NDArray[np.float32]) -> str:
+        return self._archive.keep(array) if self._keep_weights else content_hash(array)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
