@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from tsea_db.cli.printing import cell, print_table
+
+from .printing import cell, print_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from tsea_db.cli.printing import print_table
+
+from .printing import print_table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from tsea_db.cli.printing import print_table
+
+from .printing import print_table
 
 if TYPE_CHECKING:
     from pathlib import Path

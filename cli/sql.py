@@ -5,31 +5,41 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
-from tsea_db.cli.printing import print_table
+
+from .printing import print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
 
 
-def _write_table(rows: pa.Table, out: io.BufferedIOBase) -> None:
+def _write_table(rows: pa.Table, out: IO[bytes]) -> None:
     del out  # a table is for a person to see
-    print_table(rows.to_pandas(types_mapper=None, integer_object_nulls=True))
+    print_table(rows.to_pandas(integer_object_nulls=True))
 
 
-def _write_csv(rows: pa.Table, out: io.BufferedIOBase) -> None:
-    out.write(rows.to_pandas(integer_object_nulls=True).to_csv(index=False).encode())
+def _write_csv(rows: pa.Table, out: IO[bytes]) -> None:
+    import tempfile
+
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:  # DuckDB writes lists and quotes as it reads them, but only to files
+        file = Path(folder) / "rows.csv"
+        duckdb.connect().from_arrow(rows).write_csv(str(file))
+        out.write(file.read_bytes())
 
 
-def _write_json(rows: pa.Table, out: io.BufferedIOBase) -> None:
+def _write_json(rows: pa.Table, out: IO[bytes]) -> None:
     import json
 
     out.write((json.dumps(rows.to_pylist(), ensure_ascii=False, default=str) + "\n").encode())
 
 
-def _write_parquet(rows: pa.Table, out: io.BufferedIOBase) -> None:
+def _write_parquet(rows: pa.Table, out: IO[bytes]) -> None:
     from pyarrow import parquet
 
     buffer = io.BytesIO()
@@ -37,7 +47,12 @@ def _write_parquet(rows: pa.Table, out: io.BufferedIOBase) -> None:
     out.write(buffer.getvalue())
 
 
-_WRITERS = {"table": _write_table, "csv": _write_csv, "json": _write_json, "parquet": _write_parquet}
+_WRITERS: dict[str, Callable[[pa.Table, IO[bytes]], None]] = {
+    "table": _write_table,
+    "csv": _write_csv,
+    "json": _write_json,
+    "parquet": _write_parquet,
+}
 
 
 @click.command()
@@ -46,7 +61,7 @@ _WRITERS = {"table": _write_table, "csv": _write_csv, "json": _write_json, "parq
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead.")
 @click.pass_obj
 def sql(store: Path, query: str, form: str, output: Path | None) -> None:
-    """Run one SQL query on the store, which it can only read."""
+    """Run one SQL query, which can only read the store."""
     import tsea_db
 
     if form == "parquet" and output is None and sys.stdout.isatty():

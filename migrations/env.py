@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import context
@@ -28,10 +29,13 @@ def run_migrations(connection: Connection) -> None:
         context.run_migrations()
 
 
+def _named_store() -> StoreFile:
+    return StoreFile(Path(context.get_x_argument(as_dictionary=True).get("store", "tsea.duckdb")))
+
+
 handed_over = context.config.attributes.get("connection")
 if handed_over is not None:
     run_migrations(handed_over)
 else:
-    with StoreFile(context.get_x_argument(as_dictionary=True).get("store", "tsea.duckdb")).engine() as engine:
-        with engine.connect() as opened:
-            run_migrations(opened)
+    with _named_store().engine() as engine, engine.connect() as opened:
+        run_migrations(opened)

@@ -1,7 +1,7 @@
 """A database of what every sparse-autoencoder feature of a language model does to the model's output.
 
-``tsea_db.open(path)`` opens a store, ``tsea_db.create(path)`` makes one, ``tsea_db.enrichment(W_dec, W_U, sets)`` scores
-arrays without one. Names are imported when first used, because PyTorch and its company take seconds to import.
+``tsea_db.open(path)`` opens a store, ``tsea_db.create(path)`` makes one, ``tsea_db.enrichment(W_dec, W_U, sets)``
+scores arrays without one. Names are imported when first used, because PyTorch and its company take seconds to import.
 """
 
 from __future__ import annotations

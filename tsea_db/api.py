@@ -207,11 +207,11 @@ class Store:
         product: NDArray[np.float32] = archive.open(kept["directions_hash"])[feature] @ unembedding
         return np.asarray(product)
 
-    def _ask(self, name: str, **parameters: Any) -> pd.DataFrame:
+    def _ask(self, asked: str, /, **parameters: Any) -> pd.DataFrame:
         from tsea_db.questions import question
 
         with self._file.reader() as reader:
-            return reader.execute(question(name), parameters).df()
+            return reader.execute(question(asked), parameters).df()
 
     def _refuse_reading_mode(self, what: str) -> None:
         if self._mode != "rw":

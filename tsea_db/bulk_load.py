@@ -27,4 +27,4 @@ def bulk_load(connection: Connection, table: Table, rows: pa.Table) -> int:
         raw.execute(f"insert into {table.name} by name select * from {_STAGED}").fetchall()  # noqa: S608
     finally:
         raw.unregister(_STAGED)
-    return rows.num_rows
+    return len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from tsea_db.errors import WeightsError
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.set_matrix import SetMatrix
 from tsea_db.token_sets.catalogue import build_catalogue
-from tsea_db.token_sets.token_set import TokenSet
 from tsea_db.weights.model import load_model
 from tsea_db.weights.unembedding import process_unembedding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from tsea_db.token_sets.token_set import TokenSet
 
 
 def enrichment(W_dec: Any, W_U: Any, sets: Mapping[str, Iterable[int]] | Sequence[TokenSet]) -> pd.DataFrame:
@@ -29,8 +31,8 @@ def enrichment(W_dec: Any, W_U: Any, sets: Mapping[str, Iterable[int]] | Sequenc
     set is promoted or suppressed, and memory does not grow with features x sets x vocabulary.
 
     Args:
-        W_dec: Decoder directions in the residual stream, (n_features, d_model), or one of them, (d_model,); a NumPy array
-            or a PyTorch tensor.
+        W_dec: Decoder directions in the residual stream, (n_features, d_model), or one of them, (d_model,); a NumPy
+            array or a PyTorch tensor.
         W_U: Unembedding, (d_model, d_vocab), processed as wanted (TransformerLens folds and centres by default).
         sets: Token ids by name, or token sets of the library.
 
@@ -71,7 +73,8 @@ def score_direction(
     directions = np.atleast_2d(_float32(vector))
     loaded = load_model(model)
     if directions.ndim != 2 or directions.shape[1] != loaded.d_model:
-        msg = f"The vector has shape {np.shape(vector)}; {loaded.name} needs ({loaded.d_model},) or (n, {loaded.d_model})."
+        width = loaded.d_model
+        msg = f"The vector has shape {np.shape(vector)}; {loaded.name} needs ({width},) or (n, {width})."
         raise WeightsError(msg)
     unembedding = process_unembedding(loaded, processing)
     sets = [s for s in build_catalogue(loaded.vocabulary) if 1 < len(s) < loaded.d_vocab - 1]
@@ -107,6 +110,6 @@ def _float32(array: Any) -> NDArray[np.float32]:
 
 
 def _named(sets: Mapping[str, Iterable[int]] | Sequence[TokenSet]) -> tuple[list[str], list[NDArray[np.int64]]]:
-    if isinstance(sets, (list, tuple)):
-        return [s.name for s in sets], [s.token_ids.astype(np.int64) for s in sets]
-    return list(sets), [np.fromiter(ids, dtype=np.int64) for ids in dict(sets).values()]
+    if isinstance(sets, Mapping):
+        return list(sets), [np.fromiter(ids, dtype=np.int64) for ids in sets.values()]
+    return [s.name for s in sets], [s.token_ids.astype(np.int64) for s in sets]

@@ -16,7 +16,7 @@ def question(name: str) -> str:
     return (files("tsea_db.queries") / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def ask(connection: duckdb.DuckDBPyConnection, name: str, **parameters: Any) -> list[dict[str, Any]]:
+def ask(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
     """Answer a named question; each row is a dictionary by column name."""
     cursor = connection.execute(question(name), parameters)
     columns = [column[0] for column in cursor.description or ()]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
 from tsea_db.errors import QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pyarrow as pa
 
 _READS = {
@@ -17,7 +19,7 @@ _READS = {
     duckdb.StatementType.PRAGMA,
     duckdb.StatementType.RELATION,
 }
-Parameters = "Mapping[str, Any] | Sequence[Any] | None"
+Parameters: TypeAlias = "Mapping[str, Any] | Sequence[Any] | None"
 
 
 def refuse_writes(query: str) -> None:
@@ -58,7 +60,5 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Paramet
 def _query_error(error: duckdb.Error) -> QueryError:
     text = str(error)
     if "read-only mode" in text:
-        return QueryError(
-            f'The store is open for reading only: tsea_db.open(path, mode="rw") opens it for writing. {text}'
-        )
+        return QueryError(f'The store is open for reading only; tsea_db.open(path, mode="rw") writes. {text}')
     return QueryError(text)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +12,15 @@ import numpy as np
 from tsea_db.errors import WeightsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 
 def content_hash(array: NDArray[np.float32]) -> str:
     """Return the SHA-256 of an array's shape and float32 values."""
     digest = hashlib.sha256(repr(array.shape).encode())
-    digest.update(np.ascontiguousarray(array, dtype="<f4"))
+    digest.update(np.ascontiguousarray(array, dtype="<f4").data)
     return digest.hexdigest()
 
 
@@ -48,15 +48,15 @@ class WeightsArchive:
         if target.is_file():
             return name
         self.folder.mkdir(exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".partial", delete=False) as file:
-            try:
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as file:
                 np.save(file, np.ascontiguousarray(array, dtype=np.float32), allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                Path(file.name).unlink()
-                raise
-        Path(file.name).replace(target)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
         return name
 
     def open(self, name: str) -> NDArray[np.float32]:

@@ -56,20 +56,20 @@ class ModelWeights:
     @property
     def d_model(self) -> int:
         """Width of the residual stream."""
-        return self.unembedding.shape[0]
+        return len(self.unembedding)
 
     @property
     def d_vocab(self) -> int:
         """Number of tokens, V."""
-        return self.unembedding.shape[1]
+        return int(self.unembedding.shape[1])
 
     @cached_property
     def weights_hash(self) -> str:
         """SHA-256 of the unembedding and the final norm: what tells one model from another."""
         digest = hashlib.sha256(repr((self.unembedding.shape, self.normalization, self.norm_folded)).encode())
-        digest.update(np.ascontiguousarray(self.unembedding, dtype="<f4"))
-        if self.norm_weight is not None:
-            digest.update(np.ascontiguousarray(self.norm_weight, dtype="<f4"))
+        for array in (self.unembedding, self.norm_weight):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array, dtype="<f4").data)
         return digest.hexdigest()
 
 
@@ -111,7 +111,7 @@ def _boot(name_or_path: str) -> Any:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return TransformerBridge.boot_transformers(name_or_path)
     except Exception as error:  # transformers raises anything, from KeyError to SafetensorError
@@ -127,7 +127,7 @@ def _from_transformer_lens(model: Any, name: str, source: str) -> ModelWeights:
         raise WeightsError(msg)
     folded = cfg.normalization_type in {"LNPre", "RMSPre"} or bool(getattr(model, "compatibility_mode", False))
     kinds: dict[str, Literal["LN", "RMS"]] = {"LN": "LN", "LNPre": "LN", "RMS": "RMS", "RMSPre": "RMS"}
-    normalization = kinds.get(cfg.normalization_type, "none")
+    normalization: Literal["LN", "RMS", "none"] = kinds.get(cfg.normalization_type, "none")
     norm_weight = None
     if normalization != "none" and not folded:
         norm_weight = _array(model.ln_final.w if hasattr(model.ln_final, "w") else model.ln_final.weight)

@@ -47,7 +47,7 @@ class SaeWeights:
     def weights_hash(self) -> str:
         """SHA-256 of the decoder and where it writes: what tells one SAE from another."""
         digest = hashlib.sha256(repr((self.hook_point, self.W_dec.shape)).encode())
-        digest.update(np.ascontiguousarray(self.W_dec, dtype="<f4"))
+        digest.update(np.ascontiguousarray(self.W_dec, dtype="<f4").data)
         return digest.hexdigest()
 
     @property
@@ -80,7 +80,7 @@ def load_sae(source: str | Path | Any, name: str | None = None) -> SaeWeights:
     if not finite.all():
         msg = (
             f"The decoder of {sae.name} ({sae.source}) has NaN or infinity in {int((~finite).sum())} of "
-            f"{len(finite)} rows, first in feature {int(np.argmin(finite))}. Nothing was stored."
+            f"{len(sae.W_dec)} rows, first in feature {int(np.argmin(finite))}. Nothing was stored."
         )
         raise WeightsError(msg)
     return sae
