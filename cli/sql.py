@@ -71,8 +71,12 @@ def sql(store: Path, query: str, form: str, output: Path | None) -> None:
         msg = "--output goes with --format csv, json or parquet."
         raise click.UsageError(msg)
     rows = tsea_db.open(store).sql_from_people(query)
+    write = _WRITERS[form]
     if output is None:
-        _WRITERS[form](rows, click.get_binary_stream("stdout"))
-    else:
+        write(rows, sys.stdout.buffer)
+        return
+    try:
         with output.open("wb") as file:
-            _WRITERS[form](rows, file)
+            write(rows, file)
+    except OSError as error:
+        raise click.UsageError(str(error)) from error

@@ -180,12 +180,27 @@ class Store:
         return FeatureReport(found[0], pd.DataFrame(scores, columns=columns))
 
     def enriched_but_not(
-        self, enriched: str, but_not: str, *, at_least: float = 0.6, below: float = 0.35
+        self,
+        enriched: str,
+        but_not: str,
+        *,
+        evidence: str | None = None,
+        at_least: float = 0.6,
+        below: float = 0.35,
     ) -> pd.DataFrame:
-        """Features with ES >= ``at_least`` on one set and ES < ``below`` on another, strongest first in each SAE."""
-        self.members(enriched)
-        self.members(but_not)
-        return self._ask("enriched_but_not", enriched=enriched, but_not=but_not, at_least=at_least, below=below)
+        """Features with ES >= ``at_least`` on one set and ES < ``below`` on another.
+
+        Returns:
+            sae, feature, es_enriched, es_but_not, evidence_in_top_20 (how many of the twenty strongest tokens are in the
+            set ``evidence``, by default ``enriched``) and top_tokens; those with most evidence first.
+
+        Raises:
+            InputError: There is no such set.
+        """
+        names = {"enriched": enriched, "but_not": but_not, "evidence": evidence or enriched}
+        for name in names.values():
+            self.members(name)
+        return self._ask("enriched_but_not", **names, at_least=at_least, below=below)
 
     def logit_weights(self, sae: str, feature: int) -> NDArray[np.float32]:
         """Logit weights of one feature, float32 (d_vocab,), from the weights kept beside the store.
