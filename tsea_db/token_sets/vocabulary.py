@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tsea_db.errors import TokenSetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def _byte_spelling() -> list[str]:
@@ -36,6 +36,14 @@ def bytes_from_spelling(spelling: str) -> bytes:
     return b"".join(bytes([_BYTE_OF[c]]) if c in _BYTE_OF else c.encode("utf-8", "surrogatepass") for c in spelling)
 
 
+class Token(NamedTuple):
+    """What a tokenizer says of one id: the bytes it decodes to, whether it opens a word, whether it is no text."""
+
+    data: bytes
+    starts_word: bool = False
+    special: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
     """All tokens of a model in id order: the universe that token sets are drawn from.
@@ -46,7 +54,9 @@ class Vocabulary:
     Attributes:
         data: The bytes each token decodes to, a leading space included.
         special: Ids of special, added and padding tokens.
-        starts_word: For each token, whether it opens a word (a leading space, ``▁``, or no ``##``).
+        starts_word: For each token, whether it opens a word: by a leading space (byte-level spelling's ``Ġ``,
+            SentencePiece's ``▁``) or, in WordPiece, by not being a ``##`` continuation. Where a tokenizer marks the
+            end of a word instead, tokens that end one count, because whole words are among them.
     """
 
     data: tuple[bytes, ...]
@@ -71,21 +81,37 @@ class Vocabulary:
         Raises:
             TokenSetError: An id lies outside the unembedding.
         """
-        outside = [(s, i) for s, i in ids.items() if not 0 <= i < n_tokens]
+        special = frozenset(special)
+        return cls.from_tokens(
+            {
+                token_id: Token(spelling.encode(), special=True)
+                if spelling in special
+                else Token(data := bytes_from_spelling(spelling), data.startswith(b" "))
+                for spelling, token_id in ids.items()
+            },
+            n_tokens,
+        )
+
+    @classmethod
+    def from_tokens(cls, tokens: Mapping[int, Token], n_tokens: int) -> Vocabulary:
+        """Make a vocabulary of what a tokenizer knows; ids it leaves free below ``n_tokens`` become padding tokens.
+
+        Raises:
+            TokenSetError: An id lies outside the unembedding.
+        """
+        outside = sorted(i for i in tokens if not 0 <= i < n_tokens)
         if outside:
-            spelling, token_id = outside[0]
             msg = (
-                f"The tokenizer has token {spelling!r} at id {token_id}, but the unembedding has {n_tokens} columns "
-                f"({len(outside)} such tokens). Is this the tokenizer of this model?"
+                f"The tokenizer has token {tokens[outside[0]].data!r} at id {outside[0]}, but the unembedding has "
+                f"{n_tokens} columns ({len(outside)} such tokens). Is this the tokenizer of this model?"
             )
             raise TokenSetError(msg)
-        special_ids = {ids[s] for s in special if s in ids}
-        data: list[bytes | None] = [None] * n_tokens
-        for spelling, token_id in ids.items():
-            data[token_id] = spelling.encode() if token_id in special_ids else bytes_from_spelling(spelling)
-        padding = {i for i, token in enumerate(data) if token is None}
-        tokens = (f"<padding {i}>".encode() if t is None else t for i, t in enumerate(data))
-        return cls.from_bytes(tokens, special_ids | padding)
+        row = [tokens.get(i) or Token(f"<padding {i}>".encode(), special=True) for i in range(n_tokens)]
+        return cls(
+            tuple(token.data for token in row),
+            frozenset(i for i, token in enumerate(row) if token.special),
+            tuple(token.starts_word for token in row),
+        )
 
     def __len__(self) -> int:
         """Number of tokens, V."""
@@ -106,13 +132,13 @@ class Vocabulary:
 
     @cached_property
     def words(self) -> tuple[str | None, ...]:
-        """The word each token opens, in its own case and without the leading space; None for all other tokens.
+        """The word each token opens, in its own case and without the space around it; None for all other tokens.
 
         A token opens a word if it starts one and the rest is letters only: " walked" and " Was" do, "ing" and
-        " don't" do not.
+        " don't" do not. (Tokenizers that mark the end of a word have the space behind it.)
         """
         return tuple(
-            text.removeprefix(" ") if starts and text.removeprefix(" ").isalpha() else None
+            word if starts and (word := text.removeprefix(" ").removesuffix(" ")).isalpha() else None
             for text, starts in zip(self._ordinary_texts, self.starts_word, strict=True)
         )
 
