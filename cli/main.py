@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from tsea_db.errors import TseaError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 from .features import feature, score
 from .ingest import ingest
+from .leaving import leave_at_once_after
 from .sets import sets
 from .sql import sql
 from .stores import init, status, upgrade
@@ -59,22 +55,6 @@ def main(ctx: click.Context, store: Path) -> None:
 
 for command in (init, upgrade, status, ingest, sets, feature, score, sql):
     main.add_command(command)
-
-
-def leave_at_once_after(job: Callable[[], object]) -> None:
-    """Run a job and leave the process as soon as it is done.
-
-    PyTorch and DuckDB in one process keep each other from being taken apart in order, which prints pages of warnings
-    about leaks at exit (duckdb 2.0, torch 2.13). By then all files are closed, so nothing is lost by not taking apart.
-    """
-    status = 0
-    try:
-        job()
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 def run() -> None:

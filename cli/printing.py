@@ -24,9 +24,15 @@ def print_table(rows: pd.DataFrame, title: str | None = None) -> None:
         numeric = rows[column].map(lambda value: isinstance(value, (int, float))).all()
         table.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows.itertuples(index=False):
-        table.add_row(*(Text(cell(value)) for value in row))
+        cells = zip(rows.columns, row, strict=True)
+        table.add_row(*(Text(str(value) if _is_index(column, value) else cell(value)) for column, value in cells))
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_PIPE)
     console.print(table)
+
+
+def _is_index(column: Any, value: Any) -> bool:
+    """Tell numbers that name something, to be typed again, from numbers that count."""
+    return isinstance(value, int) and (column == "feature" or str(column).endswith("_id"))
 
 
 def cell(value: Any) -> str:

@@ -11,7 +11,7 @@ from time import perf_counter
 
 import click
 from tsea_db.cli.ingest import print_ingested
-from tsea_db.cli.main import leave_at_once_after
+from tsea_db.cli.leaving import leave_at_once_after
 from tsea_db.cli.printing import print_table
 
 import tsea_db
@@ -37,8 +37,8 @@ def main(path: Path) -> None:
         f"({sizes[BUT_NOT]} tokens)."
     )
     click.echo(
-        f"The inclusive sets verb_past ({sizes['verb_past']}) and verb_past_participle ({sizes['verb_past_participle']})"
-        f" share {_shared(store)} tokens and cannot tell the two apart.\n"
+        f"The inclusive sets verb_past ({sizes['verb_past']}) and verb_past_participle "
+        f"({sizes['verb_past_participle']}) share {_shared(store)} tokens and cannot tell the two apart.\n"
     )
     answer = store.enriched_but_not(ENRICHED, BUT_NOT, evidence="verb_past", at_least=AT_LEAST, below=BELOW)
     on_top = answer[answer["evidence_in_top_20"] >= ON_TOP]
@@ -55,7 +55,7 @@ def main(path: Path) -> None:
         ".venv/bin/tsea status",
         ".venv/bin/tsea sets show verb_past_strict",
         ".venv/bin/tsea feature blocks.3.hook_resid_pre 1438",
-        '.venv/bin/tsea sql "select sae_id, feature, kurtosis, top_tokens[:5] from features order by kurtosis desc limit 5"',
+        '.venv/bin/tsea sql "from features select sae_id, feature, kurtosis order by kurtosis desc limit 5"',
     ):
         click.echo(f"    {line}")
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+import tsea_db
+from tests import tiny_lm
+from tsea_db import Store
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,17 @@ def tutorial() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its dependencies warn on import
         return importlib.import_module("sae_lens.tutorial.tsea")
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return a store with all SAEs of the small model, for reading only."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.duckdb"
+    tsea_db.create(path).ingest(tiny_lm.MODEL, tiny_lm.SAES, progress=False)
+    return tsea_db.open(path)
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    """Return the path of a new, empty store."""
+    return tsea_db.create(tmp_path / "new.duckdb").path

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsea_db.api import FeatureReport, Store, create, open, upgrade  # noqa: A004 - tsea_db.open is the name
-    from tsea_db.enrichment import enrichment, score_direction
     from tsea_db.errors import TseaError
     from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
     from tsea_db.version import __version__
     from tsea_db.weights.model import ModelWeights, load_model
     from tsea_db.weights.sae import SaeWeights, load_sae
+    from tsea_db.without_store import enrichment, score_direction
 
 _HOMES = {
     "FeatureReport": "api",
@@ -29,11 +29,11 @@ _HOMES = {
     "__version__": "version",
     "build_catalogue": "token_sets",
     "create": "api",
-    "enrichment": "enrichment",
+    "enrichment": "without_store",
     "load_model": "weights.model",
     "load_sae": "weights.sae",
     "open": "api",
-    "score_direction": "enrichment",
+    "score_direction": "without_store",
     "upgrade": "api",
 }
 
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module 'tsea_db' has no attribute {name!r}"
         raise AttributeError(msg)
     value = getattr(import_module(f"tsea_db.{_HOMES[name]}"), name)
-    globals()[name] = value  # also puts the function in the place of the submodule of the same name
+    globals()[name] = value
     return value
 
 

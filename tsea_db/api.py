@@ -191,8 +191,8 @@ class Store:
         """Features with ES >= ``at_least`` on one set and ES < ``below`` on another.
 
         Returns:
-            sae, feature, es_enriched, es_but_not, evidence_in_top_20 (how many of the twenty strongest tokens are in the
-            set ``evidence``, by default ``enriched``) and top_tokens; those with most evidence first.
+            sae, feature, es_enriched, es_but_not, evidence_in_top_20 (how many of the twenty strongest tokens are in
+            the set ``evidence``, by default ``enriched``) and top_tokens; those with most evidence first.
 
         Raises:
             InputError: There is no such set.
