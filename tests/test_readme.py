@@ -1,0 +1,62 @@
+"""Every command and line of Python in the README runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tsea_db.cli.main import main
+
+from tests import tiny_lm
+from tsea_db import Store
+
+README = (tiny_lm.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def section(title: str, language: str) -> str:
+    found = re.search(rf"## {title}\n.*?```{language}\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def run(line: str, store: Path) -> None:
+    program, *arguments = shlex.split(line)
+    assert program == "tsea"
+    result = CliRunner().invoke(main, ["--store", str(store), *arguments])
+    assert result.exit_code == 0, (line, result.output)
+
+
+def test_the_commands_that_look_at_features(tiny_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("probe.npy", np.random.default_rng(0).standard_normal(192))
+    lines = section("Looking at features", "console").splitlines()
+    assert len(lines) > 5
+    for line in lines:
+        run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), tiny_store.path)
+    assert (tmp_path / "scores.parquet").is_file()
+
+
+def test_the_commands_that_ingest(tmp_path: Path) -> None:
+    commands = [line for line in section("Your own SAEs", "console").splitlines() if line.startswith("tsea")]
+    assert [line.split()[1] for line in commands] == ["init", "ingest", "status"]
+    for line in commands:
+        own = line.replace("path/to/gpt2", str(tiny_lm.MODEL))
+        own = own.replace("path/to/blocks.8.hook_resid_pre", str(tiny_lm.SAES[0]))
+        run(own.replace("path/to/blocks.9.hook_resid_pre", str(tiny_lm.SAES[1])), tmp_path / "gpt2.duckdb")
+
+
+def test_the_python(tiny_store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code = textwrap.dedent(section("From Python", "python")).replace("demo.duckdb", str(tiny_store.path))
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert isinstance(names["store"], Store)
+
+
+def test_the_layout_names_what_is_there() -> None:
+    for name in re.findall(r"`((?:tsea_db|cli|queries|migrations|examples)[\w/]*(?:/|\.py))`", README):
+        assert (tiny_lm.ROOT / name).exists(), name
