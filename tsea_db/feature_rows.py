@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tsea_db.kernels.scoring import FeatureBlock
-    from tsea_db.registry import StoredSet
+    from tsea_db.stored_sets import StoredSet
     from tsea_db.token_sets import Vocabulary
     from tsea_db.weights.sae import SaeWeights
 

@@ -15,16 +15,18 @@ from tsea_db.errors import InputError
 from tsea_db.feature_rows import FeatureLoader
 from tsea_db.kernels.logit_weights import column_norms
 from tsea_db.kernels.scoring import score_features
-from tsea_db.registry import (
-    StoredSet,
-    next_id,
-    register_model,
-    register_sets,
-    register_unembedding,
-    set_matrix,
-    stored_sets,
+from tsea_db.registry import next_id, register_model, register_unembedding
+from tsea_db.stored_saes import (
+    IngestedSae,
+    SaeKey,
+    enter_sae,
+    find_sae,
+    forget_scores,
+    make_room,
+    sets_to_score,
+    summarise,
 )
-from tsea_db.stored_saes import IngestedSae, SaeKey, enter_sae, find_sae, make_room, sets_to_score, summarise
+from tsea_db.stored_sets import StoredSet, put_sets, set_matrix, stored_sets
 from tsea_db.token_sets import build_catalogue
 from tsea_db.version import __version__
 from tsea_db.weights.archive import WeightsArchive, content_hash
@@ -146,7 +148,7 @@ class _Job:
         with engine.begin() as connection:
             self._model_id = register_model(connection, self._model)
             register_unembedding(connection, self._model_id, processing, content, kept=self._keep_weights)
-            register_sets(connection, self._model_id, catalogue, self._model.d_vocab)
+            put_sets(connection, self._model_id, catalogue, self._model.d_vocab)
             self._sets = stored_sets(connection, self._model_id)
             for candidate in candidates:
                 make_room(connection, candidate.name, self._key(candidate), replace=replace)
@@ -175,6 +177,7 @@ class _Job:
             sae_id = enter_sae(connection, sae, self._key(candidate), self._keep(rows), kept=self._keep_weights)
             loader = FeatureLoader(connection, sae_id, sets, sae, self._model.vocabulary)
         else:
+            forget_scores(connection, sae_id, sets)
             loader = FeatureLoader(connection, sae_id, sets)
         matrix = set_matrix(sets, self._model.d_vocab)
         for block in score_features(rows, self._unembedding.matrix, matrix, unembedding_norms=self._norms):

@@ -16,7 +16,7 @@ from tsea_db.weights.hook_points import HookPoint
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from tsea_db.registry import StoredSet
+    from tsea_db.stored_sets import StoredSet
     from tsea_db.weights.sae import SaeWeights
 
 
@@ -113,10 +113,18 @@ def enter_sae(connection: Connection, sae: SaeWeights, key: SaeKey, directions_h
 
 
 def sets_to_score(connection: Connection, sae_id: int, sets: list[StoredSet]) -> list[StoredSet]:
-    """Return the sets that the SAE has no scores for."""
+    """Return the sets that the SAE has no scores for, or scores for other members than they have now."""
     table = schema.sae_sets
-    scored = set(connection.execute(select(table.c.set_id).where(table.c.sae_id == sae_id)).scalars())
-    return [stored for stored in sets if stored.set_id not in scored]
+    rows = connection.execute(select(table.c.set_id, table.c.content_hash).where(table.c.sae_id == sae_id)).fetchall()
+    scored = {(row.set_id, row.content_hash) for row in rows}
+    return [stored for stored in sets if (stored.set_id, stored.content_hash) not in scored]
+
+
+def forget_scores(connection: Connection, sae_id: int, sets: list[StoredSet]) -> None:
+    """Delete an SAE's scores for some sets, which are about to be replaced."""
+    set_ids = [stored.set_id for stored in sets]
+    for table in (schema.scores, schema.sae_sets):
+        connection.execute(delete(table).where(table.c.sae_id == sae_id, table.c.set_id.in_(set_ids)))
 
 
 def summarise(connection: Connection, sae_id: int, seconds: float) -> IngestedSae:
