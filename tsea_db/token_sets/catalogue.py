@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tsea_db.errors import TokenSetError
-from tsea_db.token_sets import first_names, letters, regex_classes, tagger, verb_forms
+from tsea_db.token_sets import (
+    affixes,
+    first_names,
+    letters,
+    parts_of_speech,
+    regex_classes,
+    special_tokens,
+    tagger,
+    verb_forms,
+)
+from tsea_db.token_sets.listed import listed_family
 
 if TYPE_CHECKING:
     from tsea_db.token_sets.family import Family
@@ -15,9 +26,27 @@ if TYPE_CHECKING:
 FAMILIES: tuple[Family, ...] = (
     letters.FAMILY,
     regex_classes.FAMILY,
+    listed_family("orthography", "Case, length and shape of tokens"),
+    listed_family("numerals", "Numbers in digits"),
+    listed_family("punctuation", "Punctuation, brackets, quotes and symbols"),
+    listed_family("whitespace", "White space"),
+    listed_family("scripts", "Unicode scripts, symbols and byte fragments"),
+    special_tokens.FAMILY,
     verb_forms.FAMILY,
+    parts_of_speech.FAMILY,
+    affixes.FAMILY,
     tagger.FAMILY,
+    listed_family("closed_classes", "Closed word classes of English"),
     first_names.FAMILY,
+    listed_family("names", "Names of people, places and organisations"),
+    listed_family("time", "Dates, times and durations"),
+    listed_family("quantity", "Number words, units and money"),
+    listed_family("people", "People, body, mind and society"),
+    listed_family("nature", "Animals, plants, earth, sky and sciences"),
+    listed_family("things", "Food, home, transport, arts, sport and technology"),
+    listed_family("meanings", "Verbs and adjectives by meaning"),
+    listed_family("code", "Programming, markup and the web"),
+    listed_family("languages", "Function words of languages other than English"),
 )
 
 
@@ -27,13 +56,13 @@ def build_catalogue(vocabulary: Vocabulary) -> list[TokenSet]:
     Sets that have no member in this vocabulary are left in: an empty set says something about a tokenizer.
 
     Raises:
-        TokenSetError: Two sets have the same name.
+        TokenSetError: Two sets have the same name or the same phrase.
     """
     sets = [token_set for family in FAMILIES for token_set in family.build(vocabulary)]
-    names: set[str] = set()
-    for token_set in sets:
-        if token_set.name in names:
-            msg = f"Two token sets are called {token_set.name!r}: rename one of them."
+    for field in ("name", "phrase"):
+        counts = Counter(getattr(token_set, field) for token_set in sets)
+        repeated = [value for value, count in counts.items() if count > 1]
+        if repeated:
+            msg = f"Several token sets have the {field} {repeated[0]!r}: a {field} stands for one set."
             raise TokenSetError(msg)
-        names.add(token_set.name)
     return sets

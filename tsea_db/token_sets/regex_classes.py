@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import compress, count
 from typing import TYPE_CHECKING
 
 from tsea_db.token_sets.family import Family
@@ -38,9 +39,8 @@ _CLASSES = {
 def _build(vocabulary: Vocabulary) -> Iterator[TokenSet]:
     """Match each class with every spelling."""
     for name, (pattern, phrase) in _CLASSES.items():
-        match = re.compile(pattern).match
         yield TokenSet.of(
-            (i for i, spelling in enumerate(vocabulary.spellings) if match(spelling)),
+            compress(count(), map(re.compile(pattern).match, vocabulary.spellings)),
             name=name,
             family="regex_classes",
             phrase=phrase,

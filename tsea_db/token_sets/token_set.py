@@ -29,6 +29,7 @@ class TokenSet:
         source: Where the definition or its data come from.
         token_ids: Members, int32, ascending, without repeats.
         version: Raised when the definition changes.
+        tags: Penn tags of which a lexicon should give each member one; none if the set claims no part of speech.
     """
 
     name: str
@@ -38,6 +39,7 @@ class TokenSet:
     source: str
     token_ids: NDArray[np.int32]
     version: int = 1
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -50,6 +52,7 @@ class TokenSet:
         definition: str,
         source: str,
         version: int = 1,
+        tags: Iterable[str] = (),
     ) -> TokenSet:
         """Make a set of any iterable of ids.
 
@@ -60,7 +63,7 @@ class TokenSet:
         if token_ids.size and token_ids[0] < 0:
             msg = f"Token set {name!r} has a negative token id ({token_ids[0]})."
             raise TokenSetError(msg)
-        return cls(name, family, phrase, definition, source, token_ids.astype(np.int32), version)
+        return cls(name, family, phrase, definition, source, token_ids.astype(np.int32), version, tuple(tags))
 
     def __len__(self) -> int:
         """Number of members, k."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tsea_db.token_sets.family import Family
-from tsea_db.token_sets.lexicon import tags_of
+from tsea_db.token_sets.lexicon import Reading, readings_of
 from tsea_db.token_sets.token_set import TokenSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tsea_db.token_sets.vocabulary import Vocabulary
 
@@ -25,31 +25,76 @@ _FORMS = {
 _VERB_TAGS = frozenset(_FORMS)
 _NOUN_TAGS = frozenset({"NN", "NNS"})
 _SOURCE = "lemminflect (SPECIALIST lexicon); VBN filled in where it equals VBD"
+_FAMILY = "verb_forms"
+
+
+def _is_regular(reading: Reading, word: str) -> bool:
+    """Tell whether a past form is the verb with -ed, spelled as usual ("used", "cried", "stopped")."""
+    stem = reading.lemma
+    doubled = stem + stem[-1]
+    return word in {f"{stem}ed", f"{stem}d", f"{doubled}ed", f"{stem}ked", f"{stem.removesuffix('y')}ied"}
+
+
+def _set(ids: Iterable[int], name: str, phrase: str, definition: str, *tags: str) -> TokenSet:
+    return TokenSet.of(ids, name=name, family=_FAMILY, phrase=phrase, definition=definition, source=_SOURCE, tags=tags)
 
 
 def _build(vocabulary: Vocabulary) -> Iterator[TokenSet]:
     """Look up each word that a token opens, in lower case."""
-    readings = {i: tags_of(word.lower()) for i, word in enumerate(vocabulary.words) if word is not None}
+    words = {i: word.lower() for i, word in enumerate(vocabulary.words) if word is not None}
+    tags_of = {i: {reading.tag for reading in readings_of(word)} for i, word in words.items()}
     for tag, (name, phrase, strict_phrase) in _FORMS.items():
-        yield TokenSet.of(
-            (i for i, tags in readings.items() if tag in tags),
-            name=name,
-            family="verb_forms",
-            phrase=phrase,
-            definition=f"A word start, in any case, that the lexicon has as {tag} of some verb.",
-            source=_SOURCE,
+        yield _set(
+            (i for i, tags in tags_of.items() if tag in tags),
+            name,
+            phrase,
+            f"A word start, in any case, that the lexicon has as {tag} of some verb.",
+            tag,
         )
-        yield TokenSet.of(
-            (i for i, tags in readings.items() if tags & _VERB_TAGS == {tag} and not tags & _NOUN_TAGS),
-            name=f"{name}_strict",
-            family="verb_forms",
-            phrase=strict_phrase,
-            definition=(
-                f"A word start, in any case, whose only reading as a verb is {tag} and that is no noun "
-                "(it may be an adjective, as most participles are)."
-            ),
-            source=_SOURCE,
+        yield _set(
+            (i for i, tags in tags_of.items() if tags & _VERB_TAGS == {tag} and not tags & _NOUN_TAGS),
+            f"{name}_strict",
+            strict_phrase,
+            f"A word start, in any case, whose only reading as a verb is {tag} and that is no noun "
+            "(it may be an adjective, as most participles are).",
+            tag,
         )
+    yield from _regular_and_irregular(words)
 
 
-FAMILY = Family("verb_forms", "Verb forms, by lexicon", _build)
+def _regular_and_irregular(words: dict[int, str]) -> Iterator[TokenSet]:
+    """Split the past forms by whether they end in the regular -ed."""
+    for tag, name, phrase in (("VBD", "verb_past", "past-tense verbs"), ("VBN", "verb_past_participle", "participles")):
+        readings = {i: [r for r in readings_of(word) if r.tag == tag] for i, word in words.items()}
+        for kind in ("regular", "irregular"):
+            wanted = kind == "regular"
+            yield _set(
+                (i for i, found in readings.items() if any(_is_regular(r, words[i]) == wanted for r in found)),
+                f"{name}_{kind}",
+                f"{kind} {phrase}",
+                f"A word start, in any case, that the lexicon has as {tag} of a verb and that is "
+                f"{'' if wanted else 'not '}formed with -ed.",
+                tag,
+            )
+    yield _set(
+        (
+            i
+            for i, word in words.items()
+            if any(r.tag == "VB" and _past_is_irregular(r.lemma) for r in readings_of(word))
+        ),
+        "verb_base_irregular",
+        "base forms of irregular verbs",
+        "A word start, in any case, that the lexicon has as VB of a verb with no regular past tense.",
+        "VB",
+    )
+
+
+def _past_is_irregular(lemma: str) -> bool:
+    """Tell whether a lexicon gives a verb past forms, all of them irregular."""
+    import lemminflect
+
+    past = lemminflect.getInflection(lemma, "VBD", inflect_oov=False)
+    return bool(past) and not any(_is_regular(Reading("VBD", lemma), form) for form in past)
+
+
+FAMILY = Family(_FAMILY, "Verb forms, by lexicon", _build)

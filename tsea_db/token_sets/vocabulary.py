@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ def _byte_spelling() -> list[str]:
     return [chr(byte) if byte in printable else chr(256 + others.index(byte)) for byte in range(256)]
 
 
+_LINE_START = 4  # letters of a capitalised token without a leading space, from which on it is taken for a word
 _SPELLING = _byte_spelling()
 _BYTE_OF = {character: byte for byte, character in enumerate(_SPELLING)}
 
@@ -147,6 +149,22 @@ class Vocabulary:
         return tuple("" if i in self.special else text for i, text in enumerate(self.texts))
 
     @cached_property
+    def _ordinary(self) -> dict[str, tuple[list[int], list[str]]]:
+        forms = {"text": self.texts, "word": self.words, "spelling": self.spellings}
+        kept = {
+            on: [(i, text) for i, text in enumerate(rows) if text is not None and i not in self.special]
+            for on, rows in forms.items()
+        }
+        return {on: ([i for i, _ in rows], [text for _, text in rows]) for on, rows in kept.items()}
+
+    def ordinary(self, on: str) -> tuple[list[int], list[str]]:
+        """Return the tokens that are not special: their ids and their ``text``, ``word`` or ``spelling``.
+
+        Tokens that open no word are left out of the words.
+        """
+        return self._ordinary[on]
+
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 of everything token sets can depend on."""
         digest = hashlib.sha256()
@@ -154,14 +172,44 @@ class Vocabulary:
             digest.update(len(token).to_bytes(4, "little") + token + bytes([starts, i in self.special]))
         return digest.hexdigest()
 
+    @cached_property
+    def _ids_of_entries(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Index of the tokens that can stand for a word of a list: by exact text, and by text in lower case."""
+        exact: defaultdict[str, list[int]] = defaultdict(list)
+        folded: defaultdict[str, list[int]] = defaultdict(list)
+        for i, (text, starts) in enumerate(zip(self._ordinary_texts, self.starts_word, strict=True)):
+            entry = text.removeprefix(" ").removesuffix(" ") if starts else text
+            if starts or (len(text) >= _LINE_START and text.isalpha() and text.istitle()):
+                exact[entry].append(i)
+                folded[entry.lower()].append(i)
+        return exact, folded
+
     def ids_of_words(self, words: Iterable[str], *, fold_case: bool = False) -> list[int]:
-        """Return the ids of tokens that are one of ``words`` with a word start, ascending."""
-        wanted = {word.lower() for word in words} if fold_case else set(words)
-        return [
-            i
-            for i, word in enumerate(self.words)
-            if word is not None and (word.lower() if fold_case else word) in wanted
-        ]
+        """Return the ids of tokens that are one of ``words``, ascending.
+
+        Tokens that open a word count, and so do tokens without a leading space that are capitalised and at least four
+        letters long: "Monday" opens a line, a quotation or a bracket. Shorter ones and lower-case ones are mostly
+        pieces of longer words ("Al", "ring").
+
+        Args:
+            words: What to look for; an entry need not be letters only.
+            fold_case: Whether " Walk" and " WALK" are "walk".
+        """
+        exact, folded = self._ids_of_entries
+        found = (folded.get(word.lower(), ()) if fold_case else exact.get(word, ()) for word in words)
+        return sorted({i for ids in found for i in ids})
+
+    @cached_property
+    def _ids_of_texts(self) -> dict[str, list[int]]:
+        ids: defaultdict[str, list[int]] = defaultdict(list)
+        for i, text in enumerate(self.texts):
+            if i not in self.special:
+                ids[text.strip(" ")].append(i)
+        return ids
+
+    def ids_of_text(self, text: str) -> list[int]:
+        """Return the ids of ordinary tokens with exactly this text, spaces around it apart, ascending."""
+        return self._ids_of_texts.get(text.strip(" "), [])
 
     def show(self, token_ids: Sequence[int]) -> str:
         """Return the tokens' texts for a person: quoted, so that spaces and line ends show."""
