@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
 
-_DATA = Path(__file__).parent / "data" / "gpt2-tokenizer"
+FOLDER = Path(__file__).parent / "data" / "gpt2-tokenizer"
 
 
 @cache
 def spellings() -> dict[str, int]:
     """Byte-level spelling to token id, 50,257 of them."""
-    with gzip.open(_DATA / "encoder.json.gz", "rt", encoding="utf-8") as file:
+    with gzip.open(FOLDER / "encoder.json.gz", "rt", encoding="utf-8") as file:
         ids: dict[str, int] = json.load(file)
     return ids
 

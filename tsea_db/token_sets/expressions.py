@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lark import Lark, Token, Tree, UnexpectedInput, v_args
+from lark import Lark, Token, Tree, UnexpectedInput, UnexpectedToken, v_args
 from lark.visitors import Transformer
 
 from tsea_db.errors import TokenSetError
@@ -52,9 +52,9 @@ def parse(expression: str, name: str) -> Tree[Token]:
     try:
         return Tree("root", [_parser().parse(expression)])
     except UnexpectedInput as error:
-        column = (
-            min(max(error.column - 1, 0), len(expression)) if error.column and error.column > 0 else len(expression)
-        )
+        # Where text is missing, lark tells the place of the last token; it is the end that is wrong.
+        missing = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        column = len(expression) if missing else max(error.column - 1, 0)
         msg = (
             f"Token set {name!r}: the expression cannot be read at character {column + 1}: "
             f"{expression[:column]}<here>{expression[column:]}. "

@@ -1,16 +1,40 @@
-"""Vocabularies of tokenizers of any kind."""
+"""Vocabularies of tokenizers of any kind: loaded ones and files."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tsea_db.errors import TokenSetError
-from tsea_db.token_sets import schemes
-from tsea_db.token_sets.vocabulary import Token, Vocabulary
+from tsea_db.token_sets import schemes, tokenizer_files
+from tsea_db.token_sets.tokenizer_files import sized, vocabulary_from_specification
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from tsea_db.token_sets.building import Encode
+    from tsea_db.token_sets.vocabulary import Vocabulary
+
+
+def read_vocabulary(source: Any, n_tokens: int | None = None) -> Vocabulary:
+    """Read the vocabulary of a tokenizer, loaded or in files.
+
+    Args:
+        source: A tokenizer of transformers or of the tokenizers library; the path of a folder or file
+            (``tokenizer.json``, ``tokenizer.model``, ``encoder.json``, ``vocab.txt``, tiktoken ranks); or a list of
+            paths (``encoder.json`` and ``vocab.bpe``).
+        n_tokens: Columns of the unembedding, which may exceed the tokenizer's ids (the rest are padding tokens).
+            None: as many as the tokenizer has.
+
+    Raises:
+        TokenSetError: None of these, damaged, or with more ids than the unembedding.
+    """
+    if isinstance(source, (str, Path)):
+        return tokenizer_files.read_files([Path(source)], n_tokens)
+    if isinstance(source, (list, tuple)):
+        return tokenizer_files.read_files([Path(path) for path in source], n_tokens)
+    return vocabulary_from_tokenizer(source, n_tokens)
 
 
 def vocabulary_from_tokenizer(tokenizer: Any, n_tokens: int | None = None) -> Vocabulary:
@@ -18,8 +42,7 @@ def vocabulary_from_tokenizer(tokenizer: Any, n_tokens: int | None = None) -> Vo
 
     Args:
         tokenizer: A tokenizer of transformers or of the tokenizers library.
-        n_tokens: Columns of the unembedding, which may exceed the tokenizer's ids (the rest are padding tokens).
-            None: as many as the tokenizer has.
+        n_tokens: As for :func:`read_vocabulary`.
 
     Raises:
         TokenSetError: Not such a tokenizer, spelled in an unknown way, or with more ids than the unembedding.
@@ -41,34 +64,18 @@ def _from_slow_tokenizer(tokenizer: Any, n_tokens: int | None) -> Vocabulary:
     scheme = schemes.of_spellings(spellings.values())
     tokens = {i: scheme.token(spelling) for i, spelling in spellings.items()}
     tokens |= {i: scheme.added_token(str(token), special=i in special) for i, token in added.items()}
-    for i in special - tokens.keys():
-        tokens[i] = scheme.added_token(tokenizer.convert_ids_to_tokens(i), special=True)
-    return _sized(tokens, n_tokens)
+    return sized(tokens, n_tokens)
 
 
-def vocabulary_from_specification(specification: Mapping[str, Any], n_tokens: int | None = None) -> Vocabulary:
-    """Read the content of a ``tokenizer.json`` (the tokenizers library's format).
+def encoder(tokenizer: Any) -> Encode:
+    """Return the function from a text to its token ids, without special tokens at its ends.
 
-    Raises:
-        TokenSetError: It has no vocabulary, is spelled in an unknown way, or has more ids than the unembedding.
+    Args:
+        tokenizer: A tokenizer of transformers or of the tokenizers library.
     """
-    try:
-        pieces = specification["model"]["vocab"]
-        # Unigram models list (piece, score) in id order; the others map spelling to id.
-        ids = dict(pieces) if isinstance(pieces, dict) else {piece: i for i, (piece, _) in enumerate(pieces)}
-        added = [(t["id"], t["content"], t["special"]) for t in specification.get("added_tokens") or ()]
-    except (KeyError, TypeError, ValueError) as error:
-        msg = f"This tokenizer.json has no vocabulary that can be read ({type(error).__name__}: {error})."
-        raise TokenSetError(msg) from error
-    added_ids = {i for i, _, _ in added}
-    scheme = schemes.of_specification(specification, ids)
-    tokens = {i: scheme.token(spelling) for spelling, i in ids.items() if i not in added_ids}
-    tokens |= {i: scheme.added_token(content, special=special) for i, content, special in added}
-    return _sized(tokens, n_tokens)
 
+    def encode(text: str) -> Sequence[int]:
+        encoded = tokenizer.encode(text, add_special_tokens=False)
+        return list(getattr(encoded, "ids", encoded))
 
-def _sized(tokens: Mapping[int, Token], n_tokens: int | None) -> Vocabulary:
-    if not tokens:
-        msg = "The tokenizer has no tokens."
-        raise TokenSetError(msg)
-    return Vocabulary.from_tokens(tokens, max(tokens) + 1 if n_tokens is None else n_tokens)
+    return encode

@@ -1,0 +1,106 @@
+"""The library, kept on disk for each vocabulary, because building it takes seconds.
+
+A cached library is used only for the same vocabulary and the same files of this package; a file that is damaged is
+built anew, and a folder that cannot be written to is done without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import zipfile
+import zlib
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tsea_db.token_sets.catalogue import build_catalogue
+from tsea_db.token_sets.token_set import TokenSet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tsea_db.token_sets.vocabulary import Vocabulary
+
+_TEXTS = ("name", "family", "phrase", "definition", "source", "version", "tags")
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for files that can be made again: ``TSEA_CACHE_DIR``, or the system's custom."""
+    if own := os.environ.get("TSEA_CACHE_DIR"):
+        return Path(own)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tsea-db"
+
+
+@cache
+def catalogue_hash() -> str:
+    """Return the SHA-256 of all that the library's content depends on besides the vocabulary."""
+    digest = hashlib.sha256(f"lemminflect {version('lemminflect')}".encode())
+    package = files(__package__)
+    parts = [part for folder in (package, package / "data") for part in folder.iterdir() if part.is_file()]
+    for part in sorted(parts, key=lambda part: part.name):
+        digest.update(part.name.encode() + b"\0" + hashlib.sha256(part.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def load_catalogue(vocabulary: Vocabulary, folder: Path | None = None) -> list[TokenSet]:
+    """Return the library for a vocabulary, from the cache if it is there; equal to :func:`build_catalogue`.
+
+    Args:
+        vocabulary: What the members are drawn from.
+        folder: Where libraries are kept; by default :func:`cache_folder`.
+    """
+    key = hashlib.sha256(f"{vocabulary.content_hash} {catalogue_hash()}".encode()).hexdigest()
+    path = (folder or cache_folder()) / f"token-sets-{key[:32]}.npz"
+    sets = _read(path, len(vocabulary))
+    if sets is None:
+        sets = build_catalogue(vocabulary)
+        _write(path, sets)
+    return sets
+
+
+def _digest(about: bytes, ids: NDArray[np.int32]) -> str:
+    return hashlib.sha256(about + ids.tobytes()).hexdigest()
+
+
+def _write(path: Path, sets: list[TokenSet]) -> None:
+    """Write under another name first, so that no reader sees half a file."""
+    about = json.dumps([{field: getattr(s, field) for field in _TEXTS} | {"size": len(s)} for s in sets]).encode()
+    ids = np.concatenate([s.token_ids for s in sets])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.savez_compressed(file, about=np.frombuffer(about, np.uint8), ids=ids, digest=_digest(about, ids))
+        Path(file.name).replace(path)
+    except OSError:
+        return  # the cache only saves time
+
+
+def _read(path: Path, n_tokens: int) -> list[TokenSet] | None:
+    """Return the sets in a file, None if there is no file or it is not as it was written."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            about, ids, digest = content["about"].tobytes(), content["ids"], str(content["digest"])
+        rows = json.loads(about) if digest == _digest(about, ids) else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    if rows is None or ids.max(initial=0) >= n_tokens:
+        return None
+    sizes = [row.pop("size") for row in rows]
+    parts = np.split(ids, np.cumsum(sizes)[:-1])
+    return [
+        TokenSet(**row | {"tags": tuple(row["tags"])}, token_ids=part) for row, part in zip(rows, parts, strict=True)
+    ]
