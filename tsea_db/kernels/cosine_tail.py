@@ -1,13 +1,13 @@
 """How far out a cosine is: the tail of the angle between a fixed and a random direction, in log space.
 
 In ``d`` dimensions ``t = cos * sqrt((d - 1) / (1 - cos**2))`` is Student t with ``d - 1`` degrees of freedom
-exactly, so ``P(|C| > c) = I_{1 - c**2}((d - 1) / 2, 1 / 2)`` with the regularised incomplete beta function ``I``.
-Its normal equivalent ``z`` has the same tail under a standard normal and the sign of the cosine.
+exactly, so ``P(|C| > c) = I_{1 - c**2}((d - 1) / 2, 1 / 2)`` with the regularised incomplete beta function
+``I``. Its normal equivalent ``z`` has the same tail under a standard normal and the sign of the cosine.
 
-``z`` is close to ``q * sqrt(d - 1)`` with ``q = sqrt(-log(1 - c**2))`` (D. L. Wallace, Ann. Math. Statist. 30,
-1959), and the ratio ``z / q`` is smooth: a table of it over ``q``, one for each ``d``, gives millions of tails a
-second. For ``d = 3`` the cosine is uniform, so the same table turns any two-sided p into its normal equivalent
-(``1 - p`` as cosine).
+``z`` is close to ``q * sqrt(d - 1)`` with ``q = sqrt(-log(1 - c**2))`` (D. L. Wallace, Ann. Math. Statist.
+30, 1959), and the ratio ``z / q`` is smooth: a table of it over ``q``, one for each ``d``, gives millions of
+tails a second. For ``d = 3`` the cosine is uniform, so the same table turns any two-sided p into its normal
+equivalent (``1 - p`` as cosine).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from tsea_db.errors import InputError
 
 Floats = NDArray[np.float64]
 
-# Cosines carry an absolute error near 1e-8 (see direction_null), so 1 - c**2 below this says no more than "the
-# same direction". It also keeps every z and log10 p finite.
+# Cosines carry an absolute error near 1e-8 (see direction_null), so 1 - c**2 below this says no more than
+# "the same direction". It also keeps every z and log10 p finite.
 MIN_SINE_SQUARED = 2.0**-26
 
 _NODES = 1025
@@ -53,8 +53,9 @@ class NormalEquivalent:
 def log_tail(q: Floats, dimension: int) -> Floats:
     """Return ``ln P(|C| > c)`` for ``q = sqrt(-log(1 - c**2))``, exact in the far tail.
 
-    Near the centre this is scipy's incomplete beta function, farther out its continued fraction with the leading
-    power taken in logs (Press et al., Numerical Recipes, section 6.4; Lentz's method), which never underflows.
+    Near the centre this is scipy's incomplete beta function, farther out its continued fraction with the
+    leading power taken in logs (Press et al., Numerical Recipes, section 6.4; Lentz's method), which never
+    underflows.
     """
     a, b = (dimension - 1) / 2.0, 0.5
     sine_squared = np.exp(-(q**2))
