@@ -96,7 +96,7 @@ def sets_with_discoveries(log10_q: Floats, valid: Bools, level: float = 0.01) ->
 
 
 def discovery_limit(n_sets: int, level: float = 0.01) -> float:
-    """Return how many sets with a discovery are still in order where nothing is to be found: ``2*level*n + 3``."""
+    """Return how many sets may have a discovery where nothing is to be found: ``2*level*n + 3``."""
     return 2.0 * level * n_sets + 3.0
 
 
