@@ -30,7 +30,7 @@ MIN_DIMENSION = 8
 
 _GRID = 2.0**26
 _COLUMN_BLOCK = 64
-_DRAW_BLOCK = 256
+_ROW_BLOCK = 256
 _ONES_TOLERANCE = 1e-5
 _RANK_TOLERANCE = 1e-10
 _ZERO_TOLERANCE = 1e-6
@@ -217,14 +217,22 @@ class DirectionScores:
 def unit_directions(rows: NDArray[np.floating], subspace: ReadSubspace) -> tuple[Floats, Bools]:
     """Project rows (n x d_model) on the read subspace and divide by their length.
 
-    Returns the float64 unit rows and which of them are usable; a row of which less than 1e-6 is read becomes
-    zero.
+    Returns the float64 unit rows and which of them are usable; a row of which less than 1e-6 is read
+    becomes zero.
 
     Raises:
         WeightsError: if a row has a value that is not finite.
 
     """
-    rows = np.asarray(rows, dtype=np.float64)
+    unit, usable = np.empty(rows.shape), np.empty(len(rows), dtype=np.bool_)
+    # Blocks that fit the processor's cache; a row's result does not depend on its block.
+    for start in range(0, len(rows), _ROW_BLOCK):
+        block = slice(start, start + _ROW_BLOCK)
+        unit[block], usable[block] = _unit_block(np.asarray(rows[block], dtype=np.float64), subspace)
+    return unit, usable
+
+
+def _unit_block(rows: Floats, subspace: ReadSubspace) -> tuple[Floats, Bools]:
     if not np.all(np.isfinite(rows)):
         raise WeightsError("a feature's direction has values that are not finite: it cannot be scored")
     # The largest entry is divided out first so that no square over- or underflows.
@@ -269,16 +277,16 @@ def sample_directions(n: int, seed: int, subspace: ReadSubspace, start: int = 0)
     """
     if min(n, seed, start) < 0:
         raise InputError(f"number of directions {n}, seed {seed} and start {start} must not be negative")
-    blocks = range(start // _DRAW_BLOCK, -(-(start + n) // _DRAW_BLOCK))
+    blocks = range(start // _ROW_BLOCK, -(-(start + n) // _ROW_BLOCK))
     normals = [_normal_block(seed, block, subspace.d_model) for block in blocks]
-    first = start - (start // _DRAW_BLOCK) * _DRAW_BLOCK
+    first = start - (start // _ROW_BLOCK) * _ROW_BLOCK
     rows = np.concatenate([np.empty((0, subspace.d_model)), *normals])[first : first + n]
     return unit_directions(rows, subspace)[0]
 
 
 def _normal_block(seed: int, block: int, d_model: int) -> Floats:
     stream = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(block,))))
-    return stream.standard_normal((_DRAW_BLOCK, d_model))
+    return stream.standard_normal((_ROW_BLOCK, d_model))
 
 
 def random_rotation(d_model: int, seed: int) -> Floats:
