@@ -172,6 +172,38 @@ def test_verb_forms_share_a_direction_and_conditioning_parts_them(
     assert reverse[1505] > 3 > beyond[1505]
 
 
+@pytest.mark.parametrize(
+    ("feature", "name", "z", "log10_q", "es"),
+    [
+        (394, "past", 5.45, -3.98, 0.98),
+        (394, "participles", 2.62, -0.27, 0.70),
+        (1505, "participles", 5.19, -3.36, 0.95),
+        (1903, "ing", 4.46, -1.77, 0.58),
+        (1432, "capitalised", 6.72, -7.44, 0.66),
+        (1877, "past", 4.36, None, 0.88),
+    ],
+)
+def test_worked_example_of_the_documentation(
+    U: NDArray[np.float32],
+    members: dict[str, list[int]],
+    sets: SetDirections,
+    subspace: ReadSubspace,
+    feature: int,
+    name: str,
+    z: float,
+    log10_q: float | None,
+    es: float,
+) -> None:
+    rows = decoder("blocks.3.hook_resid_post")
+    scores = direction_scores(rows, sets, subspace)
+    column = list(members).index(name)
+    assert scores.z[feature, column] == pytest.approx(z, abs=0.006)
+    assert walk(rows[feature : feature + 1] @ U, members)[0, column] == pytest.approx(es, abs=0.006)
+    if log10_q is not None:
+        found = benjamini_hochberg(scores.log10_p, scores.valid)[feature, column]
+        assert found == pytest.approx(log10_q, abs=0.006)
+
+
 def test_what_is_written_on_top_follows_z(
     U: NDArray[np.float32], members: dict[str, list[int]], sets: SetDirections, subspace: ReadSubspace
 ) -> None:
