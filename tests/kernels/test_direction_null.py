@@ -1,5 +1,10 @@
 """The random-direction null against naive means, its own distribution, planted signals and bad input."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,6 +26,7 @@ from tsea_db.kernels.direction_null import (
 from tsea_db.kernels.fdr import benjamini_hochberg
 
 Floats = NDArray[np.float64]
+ROOT = Path(__file__).parents[2]
 
 
 def csr(sets: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -123,6 +129,34 @@ def test_cosines_are_the_same_bits_in_any_block_and_order() -> None:
     np.testing.assert_array_equal(np.vstack([exact_cosines(row[None], right) for row in left]), whole)
     np.testing.assert_allclose(whole, left @ right.T, atol=5e-8)
     assert exact_cosines(left, left).max() <= 1.0
+
+
+HASH_OF_ALL_NUMBERS = """
+import hashlib
+import numpy as np
+from tsea_db.kernels import direction_null as null, es_null, fdr, token_null
+U = np.random.default_rng(0).normal(size=(96, 700)).astype(np.float32)
+U -= U.mean(axis=0)
+subspace = null.read_subspace(null.unembedding_gram(U))
+sets = null.set_directions(U, np.array([0, 50, 90]), np.arange(90), subspace)
+scores = null.direction_scores(null.sample_directions(3000, 0, subspace), sets, subspace)
+es = np.tanh(scores.z / 4)
+numbers = [scores.cosine, scores.z, scores.log10_p, fdr.benjamini_hochberg(scores.log10_p, scores.valid)]
+numbers += [token_null.log10_p_token(es, [50, 40], token_null.build_token_null([50, 40], 700))]
+numbers += [es_null.log10_p_es(es, es_null.fit_es_null(np.abs(es)))]
+print(hashlib.sha256(b"".join(array.tobytes() for array in numbers)).hexdigest())
+"""
+
+
+def test_numbers_are_the_same_bits_on_any_thread_count() -> None:
+    found = set()
+    for threads in ("1", "2", "3"):
+        names = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+        environment = os.environ | dict.fromkeys(names, threads)
+        command = [sys.executable, "-c", HASH_OF_ALL_NUMBERS]
+        run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+        found.add(run.stdout)
+    assert len(found) == 1
 
 
 def test_adding_a_set_changes_no_other_sets_numbers(U: Floats, subspace: ReadSubspace) -> None:

@@ -198,7 +198,8 @@ def test_worked_example_of_the_documentation(
     scores = direction_scores(rows, sets, subspace)
     column = list(members).index(name)
     assert scores.z[feature, column] == pytest.approx(z, abs=0.006)
-    assert walk(rows[feature : feature + 1] @ U, members)[0, column] == pytest.approx(es, abs=0.006)
+    logits = (rows[feature : feature + 1] @ U).astype(np.float64)
+    assert walk(logits, members)[0, column] == pytest.approx(es, abs=0.006)
     if log10_q is not None:
         found = benjamini_hochberg(scores.log10_p, scores.valid)[feature, column]
         assert found == pytest.approx(log10_q, abs=0.006)

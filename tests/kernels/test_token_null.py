@@ -49,8 +49,9 @@ def test_published_check_values(k: int, V: int, hits: int, misses: int, one: flo
     null = build_token_null([k], V)
     looked_up = log10_p_token(np.array([[h / (k * m)], [-h / (k * m)]]), [k], null)
     np.testing.assert_allclose(looked_up * math.log(10), two * math.log(10), atol=4e-3)
+    assert log_p_exact(hits, misses, k, V) / math.log(10) == pytest.approx(two, rel=1e-9)
+    assert log_p_exact(k - hits, m - misses, k, V) / math.log(10) == pytest.approx(two, rel=1e-9)
     if two > -300:
-        assert log_p_exact(hits, misses, k, V) / math.log(10) == pytest.approx(two, rel=1e-10)
         assert math.log10(cell_programme(h, k, m, False)) == pytest.approx(one, rel=1e-10)
 
 
@@ -226,5 +227,6 @@ def test_scores_that_are_none_and_unknown_sizes_are_refused() -> None:
             log10_p_token(np.array([[bad]]), [10], null)
     with pytest.raises(InputError, match="sizes of all sets"):
         log10_p_token(np.array([[0.5]]), [11], null)
+    assert log_p_exact(1, 9, 10, 100) == 0.0
     with pytest.raises(InputError, match="11 hits"):
         log_p_exact(11, 0, 10, 100)

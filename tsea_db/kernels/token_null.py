@@ -72,13 +72,25 @@ def mean_abs_es(sizes: ArrayLike, n_tokens: int) -> Floats:
 def log_p_exact(hits: int, misses: int, size: int, n_tokens: int) -> float:
     """Return the exact two-sided ln p of a peak after ``hits`` members and ``misses`` other tokens.
 
-    Visits all cells between the lines: k * (V - k) at most, and right only above 1e-308. For checks.
+    For single scores and checks: it takes up to k * (V - k) steps, against a look-up of `log10_p_token`.
+
+    Raises:
+        InputError: if there are not that many members or other tokens, or the set is empty or holds every
+            token.
+
     """
     k, m = size, n_tokens - size
     if not (1 <= k < n_tokens and 0 <= hits <= k and 0 <= misses <= m):
         raise InputError(f"no peak of {size} among {n_tokens} tokens has {hits} hits and {misses} misses")
     h = abs(hits * m - misses * k)
-    return math.log(cell_programme(h, min(k, m), max(k, m), True)) if h else 0.0
+    if h == 0:
+        return 0.0
+    k, m = min(k, m), max(k, m)
+    one_sided = first_entries(h, k, m, gammaln(np.arange(n_tokens + 1) + 1.0))
+    # Orders that reach both lines are about P1**3 of those that reach one: here less than rounding.
+    if one_sided < -30.0:
+        return math.log(2.0) + float(one_sided)
+    return math.log(cell_programme(h, k, m, True))
 
 
 def build_token_null(sizes: ArrayLike, n_tokens: int) -> TokenNull:
