@@ -1,0 +1,1 @@
+"""Measurements behind the documentation's figures; each module runs as ``python -m benchmarks.NAME``."""
