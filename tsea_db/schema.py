@@ -1,8 +1,8 @@
 """The tables of a store, as SQLAlchemy metadata.
 
 No foreign keys (rebuilding a table that has one damages its parent in DuckDB) and no index on the large tables: they
-are loaded sorted, and DuckDB's zone maps do the rest. The migrations in ``migrations/`` make the same tables and views; a
-test holds the two together.
+are loaded sorted, and DuckDB's zone maps do the rest. The migrations in ``migrations/`` make the same tables and views;
+a test holds the two together.
 
 Library sets have ids from 0 up, side sets (random controls, and what is left of two sets of a contrast) from -1 down,
 so that one table holds the nulls of both.
@@ -333,4 +333,4 @@ from walked
 The leading edge: members at or before the peak of the running sum (es > 0), or after its trough (es < 0).
 """
 
-event.listen(metadata, "after_create", DDL(SCORED_VIEW.replace("%", "%%")))
+event.listen(metadata, "after_create", DDL(SCORED_VIEW))  # type: ignore[no-untyped-call]
