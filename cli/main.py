@@ -9,6 +9,7 @@ import click
 
 from tsea_db.errors import TseaError
 
+from .calibrate import calibrate
 from .features import feature, score
 from .ingest import ingest
 from .leaving import leave_at_once_after
@@ -53,7 +54,7 @@ def main(ctx: click.Context, store: Path) -> None:
     ctx.obj = store
 
 
-for command in (init, upgrade, status, ingest, sets, feature, score, sql):
+for command in (init, upgrade, status, ingest, sets, feature, score, calibrate, sql):
     main.add_command(command)
 
 

@@ -104,15 +104,14 @@ class StoreFile:
             yield engine
 
     @contextmanager
-    def engine(self) -> Iterator[Engine]:
+    def engine(self, *, read_only: bool = False) -> Iterator[Engine]:
         """Make an engine on the file as it is, whatever its version; migrations need that."""
         import duckdb_engine  # noqa: F401 - registers the dialect
         from sqlalchemy import NullPool, create_engine
         from sqlalchemy.exc import DBAPIError
 
-        engine = create_engine(
-            f"duckdb:///{self.path}", poolclass=NullPool, connect_args={"config": dict(_CREATE_CONFIG)}
-        )
+        settings: dict[str, Any] = {"read_only": True} if read_only else {"config": dict(_CREATE_CONFIG)}
+        engine = create_engine(f"duckdb:///{self.path}", poolclass=NullPool, connect_args=settings)
         try:
             yield engine
         except DBAPIError as error:

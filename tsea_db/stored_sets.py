@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection, Row
 
+_SET_SCHEMA = pa.schema(
+    [(name, pa.int32()) for name in ("set_id", "model_id", "size", "version")]
+    + [(name, pa.string()) for name in ("name", "family", "phrase", "content_hash", "definition", "source")]
+    + [("tags", pa.list_(pa.string()))]
+)
+
 
 @dataclass(frozen=True)
 class StoredSet:
@@ -37,12 +43,14 @@ class SetChanges:
     Attributes:
         new: Sets that were not there.
         changed: Sets with other members than before; they have a new version, and their scores are stale.
+        changed_ids: Their ids.
         unchanged: Sets with the members they had.
         not_scored: Reasons why sets cannot be scored, by name; they are listed in ``unscored_sets``.
     """
 
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    changed_ids: list[int] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     not_scored: dict[str, str] = field(default_factory=dict)
 
@@ -76,6 +84,7 @@ def put_sets(connection: Connection, model_id: int, sets: list[TokenSet], d_voca
             changes.unchanged.append(token_set.name)
         else:
             changes.changed.append(token_set.name)
+            changes.changed_ids.append(row.set_id)
             _replace(connection, row.set_id, row.version + 1, token_set)
     _put_unscored(connection, model_id, [s for s in sets if s.name in changes.not_scored], changes.not_scored)
     _insert(connection, model_id, to_insert)
@@ -113,7 +122,7 @@ def read_sets(connection: Connection, model_id: int) -> dict[int, TokenSet]:
     def token_set(row: Row[Any]) -> TokenSet:
         first, last = np.searchsorted(set_ids, [row.set_id, row.set_id + 1])
         about = {key: getattr(row, key) for key in ("name", "family", "phrase", "definition", "source", "version")}
-        return TokenSet(**about, token_ids=token_ids[first:last])
+        return TokenSet(**about, token_ids=token_ids[first:last], tags=tuple(row.tags))
 
     return {int(row.set_id): token_set(row) for row in rows}
 
@@ -142,7 +151,7 @@ def _insert(connection: Connection, model_id: int, sets: list[TokenSet]) -> None
     connection.execute(delete(unscored).where(unscored.c.model_id == model_id, unscored.c.name.in_(names)))
     first = next_id(connection, schema.token_sets.c.set_id)
     rows = [{"set_id": first + i, "model_id": model_id, **_about(s), "version": s.version} for i, s in enumerate(sets)]
-    bulk_load(connection, schema.token_sets, pa.Table.from_pylist(rows))
+    bulk_load(connection, schema.token_sets, pa.Table.from_pylist(rows, schema=_SET_SCHEMA))
     bulk_load(connection, schema.memberships, _memberships(dict(enumerate(sets, start=first))))
 
 
@@ -176,4 +185,5 @@ def _about(token_set: TokenSet) -> dict[str, object]:
         "content_hash": token_set.content_hash,
         "definition": token_set.definition,
         "source": token_set.source,
+        "tags": list(token_set.tags),
     }

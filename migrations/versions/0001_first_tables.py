@@ -64,6 +64,7 @@ def _create_token_sets() -> None:
         sa.Column("definition", sa.String, nullable=False),
         sa.Column("source", sa.String, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("tags", sa.ARRAY(sa.String), nullable=False),
     )
     op.create_table(
         "unscored_sets",

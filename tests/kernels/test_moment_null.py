@@ -1,0 +1,29 @@
+"""Quantiles of random directions' moments."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tsea_db.errors import InputError
+from tsea_db.kernels.moment_null import SHARES, moment_null
+
+
+def test_quantiles_of_known_distributions() -> None:
+    n = 200_000
+    rng = np.random.default_rng(0)
+    null = moment_null(rng.exponential(size=n), rng.normal(size=n), rng.uniform(0, 0.02, n), 100)
+    np.testing.assert_allclose(null.kurtosis, stats.expon.ppf(SHARES), rtol=0.05, atol=1e-3)
+    np.testing.assert_allclose(null.skewness, stats.norm.ppf(SHARES), atol=0.06)
+    np.testing.assert_allclose(null.cos_var_ratio, np.multiply(SHARES, 2), atol=0.01)
+    assert null.n_draws == n
+    assert (null.kurtosis[-1], SHARES[-1]) == (pytest.approx(np.log(1000), rel=0.05), 0.999)
+
+
+def test_draws_that_show_no_quantile_are_refused() -> None:
+    good = np.zeros(2000)
+    with pytest.raises(InputError, match="1999 random directions"):
+        moment_null(good[1:], good[1:], good[1:], 8)
+    with pytest.raises(InputError, match="all three"):
+        moment_null(good, good[1:], good, 8)
+    with pytest.raises(InputError, match="not finite"):
+        moment_null(good, good, np.append(good[1:], np.nan), 8)
