@@ -34,11 +34,6 @@ class Moments(NamedTuple):
     kurtosis: NDArray[np.float64]
     cosine_variance: NDArray[np.float64]
 
-    @classmethod
-    def empty(cls, n_rows: int) -> Moments:
-        """Moments with room for ``n_rows`` rows, not yet filled in."""
-        return cls(np.empty(n_rows, np.bool_), *(np.empty(n_rows, np.float64) for _ in range(5)))
-
 
 @compiled_sums
 def moments_row(
@@ -81,6 +76,18 @@ def moments_row(
     return False
 
 
+@compiled_sums
+def moments_rows(
+    logit_weights: NDArray[np.float32],
+    inverse_column_norms: NDArray[np.float64],
+    numbers: NDArray[np.float64],
+    zero_direction: NDArray[np.bool_],
+) -> None:
+    """:func:`moments_row` for several rows; row ``i`` goes to ``numbers[i]`` ``(n, 5)`` and ``zero_direction[i]``."""
+    for row in range(logit_weights.shape[0]):
+        zero_direction[row] = moments_row(logit_weights[row], inverse_column_norms, numbers[row])
+
+
 def inverse_norms(norms: NDArray[np.float64]) -> NDArray[np.float64]:
     """One over each norm, 0 for a norm of 0: a zero vector has cosine 0 with everything."""
     return np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0)
@@ -98,11 +105,7 @@ def moments(
         row_norms: Euclidean norm of each direction, float64 ``(n,)``.
         column_norms: Euclidean norm of each column of the unembedding, float64 ``(V,)``.
     """
-    result = Moments.empty(len(logit_weights))
-    inverse_column_norms, inverse_row_norms = inverse_norms(column_norms), inverse_norms(row_norms)
-    numbers = np.empty(5)
-    for row, weights in enumerate(logit_weights):
-        result.zero_direction[row] = moments_row(weights, inverse_column_norms, numbers)
-        result.mean[row], result.std[row], result.skewness[row], result.kurtosis[row] = numbers[:4]
-        result.cosine_variance[row] = numbers[4] * inverse_row_norms[row] ** 2
-    return result
+    numbers, zero_direction = np.empty((len(logit_weights), 5)), np.empty(len(logit_weights), np.bool_)
+    moments_rows(logit_weights, inverse_norms(column_norms), numbers, zero_direction)
+    numbers[:, 4] *= inverse_norms(row_norms) ** 2
+    return Moments(zero_direction, *numbers.T)
