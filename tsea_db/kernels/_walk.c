@@ -65,21 +65,6 @@ static int compare_keys(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Order a bucket too large for one segment: one of many equal or nearly equal weights. */
-static void order_large_bucket(const int64_t *keys, int64_t n, int64_t *ordered)
-{
-    if (n > 128) {
-        memcpy(ordered, keys, (size_t)n * sizeof *keys);
-        qsort(ordered, (size_t)n, sizeof *keys, compare_keys);
-        return;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        int64_t place = 0;
-        for (int64_t j = 0; j < n; j++) place += keys[j] < keys[i];
-        ordered[place] = keys[i];
-    }
-}
-
 #define FN(name) name##_plain
 #define TARGET
 #define WITH_AVX512 0
@@ -114,7 +99,7 @@ typedef struct {
     void (*count_block)(const uint32_t *, const uint64_t *, uint64_t *);
     void (*spread_counts)(const uint64_t *, uint8_t *);
     void (*bound_scores)(const uint8_t *, const uint64_t *, int64_t, int64_t, lane_bounds *);
-    int64_t (*find_candidates)(const uint8_t *, int64_t, int64_t, int64_t *, lane_bounds *, candidate *);
+    int64_t (*find_candidates)(const uint8_t *, int64_t, int64_t, lane_bounds *, candidate *);
     uint64_t (*members_in_block)(const uint32_t *, const uint64_t *, int32_t);
 } kernels;
 
@@ -151,6 +136,7 @@ typedef struct {
     uint32_t *row_ids;     /* per rank, whole blocks */
     uint64_t *group_ends;  /* per block: one bit a rank, set where a tie group ends */
     uint8_t *counts;       /* per word, block and lane: hits */
+    candidate *found;      /* of one word of sets, at most one for each block and lane */
     int64_t *extremes;     /* per lane: highest numerator, its rank, lowest, its rank */
     int64_t n_buckets, n_blocks;
 } workspace;
@@ -181,6 +167,7 @@ static int64_t lay_out(workspace *work, char *memory, int64_t n_tokens, int64_t 
     PART(row_ids, n_blocks * BLOCK);
     PART(group_ends, n_blocks);
     PART(counts, n_words * n_blocks * WORD_SETS);
+    PART(found, n_blocks * WORD_SETS);
     PART(extremes, 4 * WORD_SETS);
 #undef PART
     return used;
@@ -301,9 +288,10 @@ static float refine(
 
 /* Walk the candidates; for each set the most promising one first, since it often rules out the others. */
 static void refine_all(
-    const kernels *use, const set_tables *sets, int64_t first_set, const uint64_t *column, const candidate *found,
-    int64_t n_found, lane_bounds *lanes, workspace *work)
+    const kernels *use, const set_tables *sets, int64_t first_set, const uint64_t *column, int64_t n_found,
+    lane_bounds *lanes, workspace *work)
 {
+    const candidate *found = work->found;
     int64_t first[WORD_SETS];
     for (int64_t lane = 0; lane < WORD_SETS; lane++) first[lane] = -1;
     for (int64_t i = 0; i < n_found; i++) {
@@ -326,18 +314,13 @@ static void walk_word(
     workspace *work)
 {
     lane_bounds lanes;
-    candidate found[MAX_FOUND];
-    int64_t n = sets->n_tokens, block = 0;
+    int64_t n = sets->n_tokens, n_found;
     start_word(sets, first_set, &lanes, work->extremes);
     use->bound_scores(counts, work->group_ends, work->n_blocks, n, &lanes);
-    for (int64_t lane = 0; lane < WORD_SETS; lane++) {
-        lanes.hits[lane] = 0.0f;
+    for (int64_t lane = 0; lane < WORD_SETS; lane++)
         lanes.threshold[lane] = lanes.gain[lane] > 0.0f ? lanes.threshold[lane] - SLACK : INFINITY;
-    }
-    while (block < work->n_blocks) {
-        int64_t n_found = use->find_candidates(counts, work->n_blocks, n, &block, &lanes, found);
-        refine_all(use, sets, first_set, column, found, n_found, &lanes, work);
-    }
+    n_found = use->find_candidates(counts, work->n_blocks, n, &lanes, work->found);
+    refine_all(use, sets, first_set, column, n_found, &lanes, work);
 }
 
 /* Count the hits of the sets of one group, block by block. */

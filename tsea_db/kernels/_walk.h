@@ -13,14 +13,13 @@
 #define ROW_WORDS 8   /* words of one row of membership bits: one 512-bit register */
 #define ROW_SETS (WORD_SETS * ROW_WORDS)
 #define PLANES 7      /* binary digits of a count of 0 to 64 */
-#define MAX_FOUND 1024
+#define LARGEST_COUNTED 128 /* keys of a bucket that are ordered by counting */
 
 /* Where the sums of 64 sets stand, as floats: only to find the blocks that deserve exact work. */
 typedef struct {
     float rise[WORD_SETS];      /* V / (k (V - k)): what a hit adds over a miss */
     float fall[WORD_SETS];      /* 1 / (V - k): what a miss takes */
     float gain[WORD_SETS];      /* 1 / k: what a hit adds */
-    float hits[WORD_SETS];      /* members so far */
     float threshold[WORD_SETS]; /* |ES| is at least this, but for rounding */
 } lane_bounds;
 

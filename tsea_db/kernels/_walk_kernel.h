@@ -2,6 +2,7 @@
    FN(name) names the copy, TARGET is its function attribute, WITH_AVX512 says whether it may use AVX-512. */
 
 #if WITH_AVX512
+#define LARGER_MAGNITUDE 0xB /* for _mm512_range_ps */
 typedef __m512i FN(row);
 #define CARRY(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0xE8)
 #define PARITY(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
@@ -82,6 +83,27 @@ static TARGET inline int64_t FN(segment_end)(const uint8_t *starts, int64_t here
 #endif
 }
 
+/* Order one bucket of more than 16 keys; what follows it is larger, so it may be read in whole vectors. */
+static TARGET void FN(order_bucket)(const int64_t *keys, int64_t n, int64_t *ordered)
+{
+    if (n > LARGEST_COUNTED) { /* many equal or nearly equal weights */
+        memcpy(ordered, keys, (size_t)n * sizeof *keys);
+        qsort(ordered, (size_t)n, sizeof *keys, compare_keys);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t place = 0;
+#if WITH_AVX512
+        __m512i key = _mm512_set1_epi64(keys[i]);
+        for (int64_t j = 0; j < n; j += 8)
+            place += __builtin_popcount(_mm512_cmplt_epi64_mask(_mm512_loadu_si512(keys + j), key));
+#else
+        for (int64_t j = 0; j < n; j++) place += keys[j] < keys[i];
+#endif
+        ordered[place] = keys[i];
+    }
+}
+
 /* Order keys that lie in the right bucket: starts[i] is 1 where a bucket starts or the last one has ended.
    What follows a segment is larger, so it may take part in the ordering: its places lie behind the segment and are
    written again with the segment that comes next. */
@@ -94,7 +116,7 @@ static TARGET void FN(order_buckets)(const int64_t *keys, const uint8_t *starts,
             continue;
         }
         for (next = here + SEGMENT + 1; !starts[next]; next++) continue;
-        order_large_bucket(keys + here, next - here, ordered + here);
+        FN(order_bucket)(keys + here, next - here, ordered + here);
     }
 }
 
@@ -191,81 +213,77 @@ static TARGET void FN(bound_scores)(
             if (!(group_ends[block] >> (BLOCK - 1))) continue;
             for (int v = 0; v < 2; v++) {
                 __m512 sum = _mm512_fmsub_ps(hits[v], rise[v], _mm512_mul_ps(end, fall[v]));
-                largest[v] = _mm512_range_ps(largest[v], sum, 0xB); /* the larger magnitude */
+                largest[v] = _mm512_range_ps(largest[v], sum, LARGER_MAGNITUDE);
             }
         }
         for (int v = 0; v < 2; v++) _mm512_storeu_ps(lanes->threshold + lane + 16 * v, largest[v]);
     }
 #else
-    for (int lane = 0; lane < WORD_SETS; lane++) lanes->hits[lane] = lanes->threshold[lane] = 0.0f;
+    float hits[WORD_SETS] = {0}, largest[WORD_SETS] = {0};
     for (int64_t block = 0; block < n_blocks; block++) {
         const uint8_t *added = counts + WORD_SETS * block;
         float end = (float)(block + 1 < n_blocks ? BLOCK * (block + 1) : n_tokens);
-        float weight = (float)(group_ends[block] >> (BLOCK - 1));
+        float weight = (float)(group_ends[block] >> (BLOCK - 1)); /* 0 where the block ends inside a tie group */
         for (int lane = 0; lane < WORD_SETS; lane++) {
-            float hits = lanes->hits[lane] + (float)added[lane];
-            float size = fabsf(hits * lanes->rise[lane] - end * lanes->fall[lane]) * weight;
-            lanes->hits[lane] = hits;
-            lanes->threshold[lane] = size > lanes->threshold[lane] ? size : lanes->threshold[lane];
+            hits[lane] += (float)added[lane];
+            float size = fabsf(hits[lane] * lanes->rise[lane] - end * lanes->fall[lane]) * weight;
+            largest[lane] = size > largest[lane] ? size : largest[lane];
         }
     }
+    memcpy(lanes->threshold, largest, sizeof largest);
 #endif
 }
 
-/* List the sets of a block whose sum may reach its threshold inside: all its hits first, or all its misses first.
-   Start with lanes->hits at 0 and call for one block after the other. */
-static TARGET inline int64_t FN(find_in_block)(
-    const uint8_t *added, float start, float end, int32_t block, lane_bounds *lanes, candidate *found)
+/* List the blocks in which one of 64 sums may reach its threshold: all hits first, or all misses first. */
+static TARGET int64_t FN(find_candidates)(
+    const uint8_t *counts, int64_t n_blocks, int64_t n_tokens, lane_bounds *lanes, candidate *found)
 {
     int64_t n_found = 0;
     for (int lane = 0; lane < WORD_SETS; lane += 16) {
         const float *rise = lanes->rise + lane, *fall = lanes->fall + lane, *gain = lanes->gain + lane;
         const float *threshold = lanes->threshold + lane;
-        float *before = lanes->hits + lane;
+        float before[16] = {0}, reached[16];
 #if WITH_AVX512
-        __m512 hits = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(added + lane))));
-        __m512 c = _mm512_loadu_ps(before), f = _mm512_loadu_ps(fall);
-        __m512 risen = _mm512_mul_ps(c, _mm512_loadu_ps(rise));
-        __m512 all_hits = _mm512_fnmadd_ps(_mm512_set1_ps(start), f, risen);
-        __m512 all_misses = _mm512_fnmadd_ps(_mm512_set1_ps(end), f, risen);
-        __m512 reach = _mm512_range_ps(
-            _mm512_fmadd_ps(hits, _mm512_loadu_ps(gain), all_hits), _mm512_fmadd_ps(hits, f, all_misses), 0xB);
-        unsigned over = _mm512_cmp_ps_mask(reach, _mm512_loadu_ps(threshold), _CMP_GE_OQ);
-        float reached[16];
-        if (over) _mm512_storeu_ps(reached, reach);
-        for (; over; over &= over - 1) {
-            int hit = __builtin_ctz(over);
-            found[n_found++] = (candidate){block, lane + hit, (int32_t)before[hit], reached[hit]};
+        __m512 to_rise = _mm512_loadu_ps(rise), to_fall = _mm512_loadu_ps(fall), to_gain = _mm512_loadu_ps(gain);
+        __m512 limit = _mm512_loadu_ps(threshold), hits = _mm512_setzero_ps();
+        __m512 fallen = _mm512_setzero_ps();
+        for (int64_t block = 0; block < n_blocks; block++) {
+            __m128i bytes = _mm_loadu_si128((const void *)(counts + WORD_SETS * block + lane));
+            __m512 added = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+            float end = (float)(block + 1 < n_blocks ? BLOCK * (block + 1) : n_tokens);
+            __m512 all_hits = _mm512_fmadd_ps(added, to_gain, _mm512_fmsub_ps(hits, to_rise, fallen));
+            fallen = _mm512_mul_ps(_mm512_set1_ps(end), to_fall);
+            __m512 all_misses = _mm512_fmadd_ps(added, to_fall, _mm512_fmsub_ps(hits, to_rise, fallen));
+            __m512 reach = _mm512_range_ps(all_hits, all_misses, LARGER_MAGNITUDE);
+            unsigned over = _mm512_cmp_ps_mask(reach, limit, _CMP_GE_OQ);
+            if (over) {
+                _mm512_storeu_ps(before, hits);
+                _mm512_storeu_ps(reached, reach);
+            }
+            for (; over; over &= over - 1) {
+                int i = __builtin_ctz(over);
+                found[n_found++] = (candidate){(int32_t)block, lane + i, (int32_t)before[i], reached[i]};
+            }
+            hits = _mm512_add_ps(hits, added);
         }
-        _mm512_storeu_ps(before, _mm512_add_ps(c, hits));
 #else
-        float reached[16];
-        int n_over = 0;
-        for (int i = 0; i < 16; i++) {
-            float hits = (float)added[lane + i], risen = before[i] * rise[i];
-            float all_hits = risen - start * fall[i] + hits * gain[i];
-            float all_misses = risen - end * fall[i] + hits * fall[i];
-            reached[i] = all_hits > -all_misses ? all_hits : -all_misses;
-            n_over += reached[i] >= threshold[i];
+        for (int64_t block = 0; block < n_blocks; block++) {
+            const uint8_t *added = counts + WORD_SETS * block + lane;
+            float start = (float)(BLOCK * block), end = (float)(block + 1 < n_blocks ? BLOCK * (block + 1) : n_tokens);
+            int n_over = 0;
+            for (int i = 0; i < 16; i++) {
+                float hits = (float)added[i], risen = before[i] * rise[i];
+                float all_hits = risen - start * fall[i] + hits * gain[i];
+                float all_misses = risen - end * fall[i] + hits * fall[i];
+                reached[i] = all_hits > -all_misses ? all_hits : -all_misses;
+                n_over += reached[i] >= threshold[i];
+            }
+            for (int i = 0; n_over && i < 16; i++)
+                if (reached[i] >= threshold[i])
+                    found[n_found++] = (candidate){(int32_t)block, lane + i, (int32_t)before[i], reached[i]};
+            for (int i = 0; i < 16; i++) before[i] += (float)added[i];
         }
-        for (int i = 0; n_over && i < 16; i++)
-            if (reached[i] >= threshold[i])
-                found[n_found++] = (candidate){block, lane + i, (int32_t)before[i], reached[i]};
-        for (int i = 0; i < 16; i++) before[i] += (float)added[lane + i];
 #endif
-    }
-    return n_found;
-}
-
-/* Go on from *block until all blocks are done or `found` is nearly full; return how many candidates there are. */
-static TARGET int64_t FN(find_candidates)(
-    const uint8_t *counts, int64_t n_blocks, int64_t n_tokens, int64_t *block, lane_bounds *lanes, candidate *found)
-{
-    int64_t n_found = 0;
-    for (; *block < n_blocks && n_found <= MAX_FOUND - WORD_SETS; ++*block) {
-        int64_t start = BLOCK * *block, end = start + BLOCK < n_tokens ? start + BLOCK : n_tokens;
-        n_found += FN(find_in_block)(
-            counts + WORD_SETS * *block, (float)start, (float)end, (int32_t)*block, lanes, found + n_found);
     }
     return n_found;
 }
