@@ -16,7 +16,6 @@ from hypothesis.extra.numpy import arrays
 
 import tsea_db.kernels.compiled_walk as module
 from tests.kernels.oracle import Rows, assert_matches_oracle
-from tsea_db.kernels.bit_rows import BitRows
 from tsea_db.kernels.compiled_walk import BEST_INSTRUCTIONS, CompiledWalk, installed_library, open_library
 from tsea_db.kernels.ranking import order_rows
 from tsea_db.kernels.running_sum import EnrichmentScores, NumbaWalk, RankedScores
@@ -41,7 +40,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 def walked(library: ctypes.CDLL, logit_weights: Rows, sets: SetMatrix, level: int, spread: float = 1.0) -> RankedScores:
     scores = RankedScores.empty(len(logit_weights), sets)
-    walk = CompiledWalk(library, sets, BitRows.from_walked(sets.walked), level)
+    walk = CompiledWalk(library, sets, level)
     with np.errstate(all="ignore"):
         means, stds = logit_weights.mean(axis=1, dtype=np.float64), logit_weights.std(axis=1, dtype=np.float64)
     walk.score_rows(logit_weights, means, stds * spread, scores)

@@ -93,7 +93,7 @@ static int compare_keys(const void *a, const void *b)
 
 /* One copy of the kernels. */
 typedef struct {
-    void (*assign_buckets)(const float *, int64_t, float, float, float, int32_t *);
+    void (*assign_buckets)(const float *, int64_t, float, float, float, uint32_t *, int32_t *);
     void (*order_buckets)(const int64_t *, const uint8_t *, int64_t, int64_t *);
     uint64_t (*group_ends)(const int64_t *);
     void (*count_block)(const uint32_t *, const uint64_t *, uint64_t *);
@@ -128,6 +128,7 @@ static const kernels *choose(int32_t level)
 
 /* Working memory of one thread; every part starts on a cache line. */
 typedef struct {
+    uint32_t *images;      /* per token: the upper part of its key */
     int32_t *buckets;      /* per token */
     uint32_t *places;      /* per bucket: where its next key goes */
     uint8_t *starts;       /* per place: whether a bucket starts there */
@@ -159,6 +160,7 @@ static int64_t lay_out(workspace *work, char *memory, int64_t n_tokens, int64_t 
         work->field = memory ? (void *)(memory + used) : NULL; \
         used += ((int64_t)sizeof *work->field * (count) + 63) / 64 * 64; \
     } while (0)
+    PART(images, n_tokens);
     PART(buckets, n_tokens);
     PART(places, n_buckets);
     PART(starts, n_tokens + SEGMENT + 1);
@@ -173,22 +175,13 @@ static int64_t lay_out(workspace *work, char *memory, int64_t n_tokens, int64_t 
     return used;
 }
 
-/* An integer that falls as the weight rises; adding 0 makes -0.0 the same as +0.0. */
-static inline int64_t falling_image(float weight)
-{
-    uint32_t bits;
-    weight += 0.0f;
-    memcpy(&bits, &weight, sizeof bits);
-    return bits ^ (~(uint32_t)((int32_t)bits >> 31) & 0x7FFFFFFFu);
-}
-
 /* Sort the tokens into work->ranked. */
 static void rank_tokens(const kernels *use, const float *weights, int64_t n, double mean, double std, workspace *work)
 {
     float top = (float)(mean + BUCKET_RANGE * std);
     float step = (float)((double)work->n_buckets / (2 * BUCKET_RANGE * std));
     uint32_t *places = work->places, before = 0;
-    use->assign_buckets(weights, n, top, step, (float)(work->n_buckets - 1), work->buckets);
+    use->assign_buckets(weights, n, top, step, (float)(work->n_buckets - 1), work->images, work->buckets);
     memset(places, 0, sizeof *places * (size_t)work->n_buckets);
     memset(work->starts, 0, (size_t)(n + SEGMENT + 1));
     for (int64_t i = 0; i < n; i++) places[work->buckets[i]]++;
@@ -200,7 +193,7 @@ static void rank_tokens(const kernels *use, const float *weights, int64_t n, dou
     }
     work->starts[n] = 1;
     for (int64_t i = 0; i < n; i++)
-        work->scattered[places[work->buckets[i]]++] = falling_image(weights[i]) << TOKEN_BITS | i;
+        work->scattered[places[work->buckets[i]]++] = (int64_t)work->images[i] << TOKEN_BITS | i;
     for (int64_t i = n; i < n + SEGMENT; i++) work->scattered[i] = INT64_MAX;
     use->order_buckets(work->scattered, work->starts, n, work->ranked);
 }

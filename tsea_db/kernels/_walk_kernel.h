@@ -37,13 +37,17 @@ static TARGET inline FN(row) FN(parity)(FN(row) a, FN(row) b, FN(row) c)
         (ones) = PARITY(ones, a_, b_); \
     } while (0)
 
-/* Bucket of each token: equal steps of logit weight, highest first, over a few standard deviations.
-   Each operation is monotone in the weight, so buckets are in order and equal weights share one. */
+/* Image of each logit weight, an integer that falls as the weight rises, and its bucket: equal steps of logit weight,
+   highest first, over a few standard deviations. Adding 0 makes -0.0 the same as +0.0. Each operation on the way to the
+   bucket is monotone in the weight, so buckets are in order and equal weights share one. */
 static TARGET void FN(assign_buckets)(
-    const float *weights, int64_t n, float top, float step, float last, int32_t *buckets)
+    const float *weights, int64_t n, float top, float step, float last, uint32_t *images, int32_t *buckets)
 {
     for (int64_t i = 0; i < n; i++) {
-        float place = (top - weights[i]) * step;
+        float weight = weights[i] + 0.0f, place = (top - weight) * step;
+        int32_t bits;
+        memcpy(&bits, &weight, sizeof bits);
+        images[i] = (uint32_t)(bits ^ (~(bits >> 31) & 0x7FFFFFFF));
         place = place > 0.0f ? place : 0.0f;
         place = place < last ? place : last;
         buckets[i] = (int32_t)place;

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsea_db.kernels.bit_rows import BitRows, aligned_empty
+from tsea_db.kernels.bit_rows import aligned_empty
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,14 +92,11 @@ class CompiledWalk:
     Args:
         library: see :func:`installed_library`.
         sets: the token sets.
-        rows: their bits, which instances may share.
         instructions: the highest level to use.
     """
 
-    def __init__(
-        self, library: ctypes.CDLL, sets: SetMatrix, rows: BitRows, instructions: int = BEST_INSTRUCTIONS
-    ) -> None:
-        walked = sets.walked
+    def __init__(self, library: ctypes.CDLL, sets: SetMatrix, instructions: int = BEST_INSTRUCTIONS) -> None:
+        walked, rows = sets.walked, sets.bit_rows
         self._arrays = (walked.sizes, walked.complemented, rows.first_rows, rows.row_of_token, rows.rows, rows.columns)
         self._tables = _SetTables(sets.n_tokens, sets.n_sets, *(array.ctypes.data for array in self._arrays))
         self._memory = aligned_empty(library.tsea_workspace_bytes(sets.n_tokens, sets.n_sets), np.uint8)

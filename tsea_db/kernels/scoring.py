@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tsea_db.errors import InputError, WeightsError
-from tsea_db.kernels.bit_rows import BitRows
 from tsea_db.kernels.compiled_walk import CompiledWalk, installed_library
 from tsea_db.kernels.logit_weights import (
     TILE_ROWS,
@@ -183,8 +182,7 @@ def _make_workers(
 ) -> list[_Worker]:
     factor = filled_up(unembedding)
     library = installed_library()
-    bit_rows = BitRows.from_walked(sets.walked) if library else None
-    walks = [CompiledWalk(library, sets, bit_rows) if library and bit_rows else NumbaWalk(sets) for _ in range(threads)]
+    walks = [CompiledWalk(library, sets) if library else NumbaWalk(sets) for _ in range(threads)]
     return [_Worker(TileProduct(unembedding, factor), walk, inverse_column_norms, sets) for walk in walks]
 
 

@@ -1,0 +1,1 @@
+"""Measurements that documentation quotes; each module runs with ``python -m benchmarks.<name>``."""
