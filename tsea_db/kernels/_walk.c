@@ -41,7 +41,7 @@ typedef struct {
     const int64_t *first_rows;    /* per group and one more: where its rows start */
     const uint32_t *row_of_token; /* per group and token: which row of the group; row 0 has no bit set */
     const uint64_t *rows;         /* the distinct rows of membership bits: row, word */
-    const uint64_t *columns;      /* the same, each group transposed: word, row */
+    const uint8_t *columns;       /* the same by bytes, each group transposed: byte, row */
 } set_tables;
 
 /* Where one feature's results go; mirrors tsea_db.kernels.compiled_walk too. */
@@ -100,7 +100,7 @@ typedef struct {
     void (*spread_counts)(const uint64_t *, uint8_t *);
     void (*bound_scores)(const uint8_t *, const uint64_t *, int64_t, int64_t, lane_bounds *);
     int64_t (*find_candidates)(const uint8_t *, int64_t, int64_t, lane_bounds *, candidate *);
-    uint64_t (*members_in_block)(const uint32_t *, const uint64_t *, int32_t);
+    uint64_t (*members_in_block)(const uint32_t *, const uint8_t *, int32_t);
 } kernels;
 
 #define KERNELS(set) {assign_buckets_##set, order_buckets_##set, group_ends_##set,      count_block_##set, \
@@ -265,15 +265,21 @@ static void start_word(const set_tables *sets, int64_t first_set, lane_bounds *l
     }
 }
 
+/* The membership bits of one word of sets: 8 columns of bytes. */
+typedef struct {
+    int64_t first_set, n_rows;
+    const uint8_t *columns;
+} word_sets;
+
 /* Walk one candidate and return the largest magnitude met so far in its sum. */
 static float refine(
-    const kernels *use, const set_tables *sets, int64_t first_set, const uint64_t *column, candidate found,
-    workspace *work)
+    const kernels *use, const set_tables *sets, word_sets word, candidate found, workspace *work)
 {
-    int64_t n = sets->n_tokens, start = BLOCK * (int64_t)found.block, s = first_set + found.lane;
+    int64_t n = sets->n_tokens, start = BLOCK * (int64_t)found.block, s = word.first_set + found.lane;
     int64_t n_here = n - start < BLOCK ? n - start : BLOCK, *extreme = work->extremes + 4 * found.lane;
     one_sum sum = {n, sets->sizes[s], sets->complemented[s], extreme};
-    uint64_t members = use->members_in_block(work->row_ids + start, column, found.lane);
+    const uint8_t *column = word.columns + found.lane / 8 * word.n_rows;
+    uint64_t members = use->members_in_block(work->row_ids + start, column, found.lane % 8);
     walk_block(sum, found.hits_before, start, n_here, work->group_ends[found.block], members);
     int64_t largest = extreme[0] > -extreme[2] ? extreme[0] : -extreme[2];
     return (float)((double)largest / ((double)sum.size * (double)(n - sum.size)));
@@ -281,8 +287,7 @@ static float refine(
 
 /* Walk the candidates; for each set the most promising one first, since it often rules out the others. */
 static void refine_all(
-    const kernels *use, const set_tables *sets, int64_t first_set, const uint64_t *column, int64_t n_found,
-    lane_bounds *lanes, workspace *work)
+    const kernels *use, const set_tables *sets, word_sets word, int64_t n_found, lane_bounds *lanes, workspace *work)
 {
     const candidate *found = work->found;
     int64_t first[WORD_SETS];
@@ -293,27 +298,26 @@ static void refine_all(
     }
     for (int64_t lane = 0; lane < WORD_SETS; lane++) {
         if (first[lane] < 0) continue;
-        float largest = refine(use, sets, first_set, column, found[first[lane]], work) - SLACK;
+        float largest = refine(use, sets, word, found[first[lane]], work) - SLACK;
         if (largest > lanes->threshold[lane]) lanes->threshold[lane] = largest;
     }
     for (int64_t i = 0; i < n_found; i++)
         if (i != first[found[i].lane] && found[i].reach >= lanes->threshold[found[i].lane])
-            refine(use, sets, first_set, column, found[i], work);
+            refine(use, sets, word, found[i], work);
 }
 
 /* Find the extremes of 64 sets from their counts. */
 static void walk_word(
-    const kernels *use, const set_tables *sets, int64_t first_set, const uint8_t *counts, const uint64_t *column,
-    workspace *work)
+    const kernels *use, const set_tables *sets, word_sets word, const uint8_t *counts, workspace *work)
 {
     lane_bounds lanes;
     int64_t n = sets->n_tokens, n_found;
-    start_word(sets, first_set, &lanes, work->extremes);
+    start_word(sets, word.first_set, &lanes, work->extremes);
     use->bound_scores(counts, work->group_ends, work->n_blocks, n, &lanes);
     for (int64_t lane = 0; lane < WORD_SETS; lane++)
         lanes.threshold[lane] = lanes.gain[lane] > 0.0f ? lanes.threshold[lane] - SLACK : INFINITY;
     n_found = use->find_candidates(counts, work->n_blocks, n, &lanes, work->found);
-    refine_all(use, sets, first_set, column, n_found, &lanes, work);
+    refine_all(use, sets, word, n_found, &lanes, work);
 }
 
 /* Count the hits of the sets of one group, block by block. */
@@ -394,13 +398,12 @@ static void score_row(
         int64_t n_rows = sets->first_rows[group + 1] - sets->first_rows[group];
         int64_t n_left = sets->n_sets - group * ROW_SETS;
         int64_t n_words = n_left < ROW_SETS ? (n_left + WORD_SETS - 1) / WORD_SETS : ROW_WORDS;
-        const uint64_t *columns = sets->columns + ROW_WORDS * sets->first_rows[group];
+        const uint8_t *columns = sets->columns + 8 * ROW_WORDS * sets->first_rows[group];
         count_group(use, sets, group, n_words, work);
-        for (int64_t word = 0; word < n_words; word++) {
-            int64_t first_set = group * ROW_SETS + word * WORD_SETS;
-            const uint8_t *counts = work->counts + WORD_SETS * word * work->n_blocks;
-            walk_word(use, sets, first_set, counts, columns + word * n_rows, work);
-            report_word(sets, first_set, work, &results);
+        for (int64_t w = 0; w < n_words; w++) {
+            word_sets word = {group * ROW_SETS + w * WORD_SETS, n_rows, columns + 8 * w * n_rows};
+            walk_word(use, sets, word, work->counts + WORD_SETS * w * work->n_blocks, work);
+            report_word(sets, word.first_set, work, &results);
         }
     }
 }

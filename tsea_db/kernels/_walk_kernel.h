@@ -292,20 +292,18 @@ static TARGET int64_t FN(find_candidates)(
     return n_found;
 }
 
-/* One bit a rank of a block: is its token in the set? `column` holds the word of the set in every row. */
-static TARGET uint64_t FN(members_in_block)(const uint32_t *row_ids, const uint64_t *column, int32_t lane)
+/* One bit a rank of a block: is its token in the set? `column` holds the set's byte of every row. */
+static TARGET uint64_t FN(members_in_block)(const uint32_t *row_ids, const uint8_t *column, int32_t bit)
 {
-    uint64_t members = 0;
+    uint8_t bytes[BLOCK];
+    for (int i = 0; i < BLOCK; i++) bytes[i] = column[row_ids[i]];
 #if WITH_AVX512
-    __m512i bit = _mm512_set1_epi64((long long)((uint64_t)1 << lane));
-    for (int i = 0; i < BLOCK; i += 8) {
-        __m256i places = _mm256_loadu_si256((const void *)(row_ids + i));
-        members |= (uint64_t)_mm512_test_epi64_mask(_mm512_i32gather_epi64(places, column, 8), bit) << i;
-    }
+    return _mm512_test_epi8_mask(_mm512_loadu_si512(bytes), _mm512_set1_epi8((char)(1 << bit)));
 #else
-    for (int i = 0; i < BLOCK; i++) members |= ((column[row_ids[i]] >> lane) & 1) << i;
-#endif
+    uint64_t members = 0;
+    for (int i = 0; i < BLOCK; i++) members |= (uint64_t)((bytes[i] >> bit) & 1) << i;
     return members;
+#endif
 }
 
 #undef CARRY

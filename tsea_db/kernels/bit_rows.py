@@ -28,13 +28,14 @@ class BitRows(NamedTuple):
             first of them without any bit.
         row_of_token: uint32 ``(n_groups, V)``, counted from the group's first row.
         rows: uint64 ``(n_rows, 8)``; bit ``s % 64`` of word ``s // 64`` belongs to set ``s`` of the group.
-        columns: uint64 ``(n_rows * 8,)``, the same words, each group transposed.
+        columns: uint8 ``(n_rows * 64,)``, the same bits by bytes, each group transposed: what the walk of one set looks
+            up fits the first-level cache.
     """
 
     first_rows: NDArray[np.int64]
     row_of_token: NDArray[np.uint32]
     rows: NDArray[np.uint64]
-    columns: NDArray[np.uint64]
+    columns: NDArray[np.uint8]
 
     @classmethod
     def from_walked(cls, walked: WalkedSets) -> BitRows:
@@ -49,8 +50,8 @@ class BitRows(NamedTuple):
         np.concatenate([distinct for distinct, _ in groups] or [rows], out=rows)
         first_rows = np.cumsum([0, *(len(distinct) for distinct, _ in groups)])
         row_of_token = np.array([row for _, row in groups], np.uint32).reshape(-1, n_tokens)
-        columns = [distinct.T.ravel() for distinct, _ in groups]
-        return cls(first_rows, row_of_token, rows, np.concatenate(columns or [rows.ravel()]))
+        columns = [distinct.astype("<u8").view(np.uint8).T.ravel() for distinct, _ in groups]
+        return cls(first_rows, row_of_token, rows, np.concatenate([*columns, np.empty(0, np.uint8)]))
 
 
 def aligned_empty(shape: int | tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
