@@ -21,7 +21,7 @@ from tsea_db.cli.printing import print_table
 import tsea_db
 from benchmarks import gpt2_size
 from tsea_db import bulk_load, feature_rows
-from tsea_db.kernels.logit_weights import logit_weight_blocks
+from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.weights.unembedding import process_unembedding
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def matmul_seconds(n_features: int, unembedding: Any) -> float:
     """Seconds of the fp32 matrix product alone, in the blocks that the ingest uses."""
     directions = gpt2_size.sae(n_features).W_dec
     started = perf_counter()
-    for _ in logit_weight_blocks(directions, unembedding):
+    for _ in logit_weight_tiles(directions, unembedding):
         pass
     return perf_counter() - started
 

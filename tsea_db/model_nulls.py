@@ -25,7 +25,8 @@ from tsea_db.kernels.es_null import QUANTILE_SHARES, EsNull, fit_es_null
 from tsea_db.kernels.logit_weights import column_norms
 from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
 from tsea_db.kernels.overlap import set_overlaps
-from tsea_db.kernels.scoring import score_features, usable_cores
+from tsea_db.kernels.resources import usable_cores
+from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.token_null import TokenNull, build_token_null
 from tsea_db.stored_sets import set_matrix
 

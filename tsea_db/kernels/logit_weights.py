@@ -73,47 +73,53 @@ def column_norms(unembedding: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.sqrt(squares)
 
 
-def whole_tiles(n_rows: int) -> int:
-    """The smallest multiple of TILE_ROWS that is at least ``n_rows`` and not 0."""
-    return max(1, -(-n_rows // TILE_ROWS)) * TILE_ROWS
+class TileProduct:
+    """Multiplies tiles of directions with one unembedding. One instance serves one thread at a time.
+
+    Args:
+        unembedding: U, float32 ``(d_model, V)``.
+        filled_up: :func:`filled_up` of it, which instances may share.
+    """
+
+    def __init__(self, unembedding: NDArray[np.float32], filled_up: NDArray[np.float32]) -> None:
+        self._d_model = len(unembedding)
+        self._unembedding = filled_up
+        self._tile = np.zeros((TILE_ROWS, len(filled_up)), np.float32)
+        self._product = np.empty((TILE_ROWS, unembedding.shape[1]), np.float32)
+
+    def __call__(self, directions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logit weights of at most TILE_ROWS directions ``(n, d_model)``: float32 ``(n, V)``, overwritten next time."""
+        self._tile[: len(directions), : self._d_model] = directions
+        self._tile[len(directions) :] = 0.0
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is noticed, with its row, in the moments
+            np.matmul(self._tile, self._unembedding, out=self._product)
+        return self._product[: len(directions)]
 
 
-def logit_weight_blocks(
-    directions: NDArray[np.float32], unembedding: NDArray[np.float32], block_rows: int = TILE_ROWS
+def filled_up(unembedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The unembedding with rows of zeros up to a multiple of 64; itself if its width is one already."""
+    missing = -len(unembedding) % _WIDTH_MULTIPLE
+    if not missing:
+        return unembedding
+    return np.concatenate([unembedding, np.zeros((missing, unembedding.shape[1]), np.float32)])
+
+
+def logit_weight_tiles(
+    directions: NDArray[np.float32], unembedding: NDArray[np.float32]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Stream ``D @ U`` in blocks of features.
+    """Stream ``D @ U`` in tiles of features.
 
     Args:
         directions: D, float32 ``(n, d_model)``, may be memory-mapped.
         unembedding: U, float32 ``(d_model, V)``.
-        block_rows: features to a block, rounded up to whole tiles. It does not change the values.
 
     Yields:
-        The first feature of the block and its logit weights, float32 ``(rows, V)``. The next block reuses the array.
+        The first feature of the tile and its logit weights, float32 ``(rows, V)``. The next tile reuses the array.
 
     Raises:
         WeightsError: shapes or types do not fit.
     """
     refuse_mismatch(directions, unembedding)
-    n_rows = len(directions)
-    block_rows = whole_tiles(min(block_rows, n_rows))
-    buffer = np.empty((block_rows, unembedding.shape[1]), np.float32)
-    d_model = directions.shape[1]
-    filled_up = _filled_up(unembedding)
-    tile = np.zeros((TILE_ROWS, len(filled_up)), np.float32)
-    for start in range(0, n_rows, block_rows):
-        stop = min(start + block_rows, n_rows)
-        for first in range(start, stop, TILE_ROWS):
-            rows = directions[first : min(first + TILE_ROWS, stop)]
-            tile[: len(rows), :d_model] = rows
-            tile[len(rows) :] = 0.0
-            with np.errstate(over="ignore", invalid="ignore"):  # overflow is noticed, with its row, in the moments
-                np.matmul(tile, filled_up, out=buffer[first - start : first - start + TILE_ROWS])
-        yield start, buffer[: stop - start]
-
-
-def _filled_up(unembedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    missing = -len(unembedding) % _WIDTH_MULTIPLE
-    if not missing:
-        return unembedding
-    return np.concatenate([unembedding, np.zeros((missing, unembedding.shape[1]), np.float32)])
+    product = TileProduct(unembedding, filled_up(unembedding))
+    for start in range(0, len(directions), TILE_ROWS):
+        yield start, product(directions[start : start + TILE_ROWS])

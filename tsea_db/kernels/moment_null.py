@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsea_db.errors import InputError
-from tsea_db.kernels.logit_weights import TILE_ROWS, logit_weight_blocks
+from tsea_db.kernels.logit_weights import TILE_ROWS, logit_weight_tiles
 from tsea_db.kernels.moments import Moments, moments
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def moments_of_directions(
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, n, _DRAWN_ROWS):
             rows = draw(start, min(_DRAWN_ROWS, n - start))
-            for first, weights in logit_weight_blocks(rows, U):
+            for first, weights in logit_weight_tiles(rows, U):
                 done = _in_parts(weights, column_norms, pool, threads)
                 span = slice(start + first, start + first + len(weights))
                 found[0, span] = np.concatenate([part.kurtosis for part in done])

@@ -23,11 +23,6 @@ _N_DIGITS = 3
 _N_BUCKETS = 1 << _DIGIT_BITS
 
 
-def ranking_scratch(n_tokens: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Two buffers of ``n_tokens`` packed (key, token id) pairs for :func:`rank_row`, one pair per thread."""
-    return np.empty(n_tokens, np.uint64), np.empty(n_tokens, np.uint64)
-
-
 @compiled
 def descending_key(bits: np.uint32) -> np.uint32:
     """Map the bits of a finite float32 to an integer that falls as the float rises; -0.0 and +0.0 get one key."""
@@ -98,7 +93,7 @@ def order_rows(logit_weights: NDArray[np.float32]) -> NDArray[np.int32]:
         int32 ``(n, V)``.
     """
     bits = np.ascontiguousarray(logit_weights, np.float32).view(np.uint32)
-    packed, spare = ranking_scratch(bits.shape[1])
+    packed, spare = np.empty((2, bits.shape[1]), np.uint64)
     order = np.empty(bits.shape, np.int32)
     for row in range(bits.shape[0]):
         order[row] = (rank_row(bits[row], packed, spare) & np.uint64(0xFFFFFFFF)).astype(np.int32)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tsea_db.kernels.compiled import compiled
-from tsea_db.kernels.ranking import rank_row, ranking_scratch
+from tsea_db.kernels.ranking import LISTED_TOKENS, list_extremes, rank_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,41 @@ class EnrichmentScores(NamedTuple):
     es: NDArray[np.float32]
     peak_rank: NDArray[np.int32]
     hits: NDArray[np.int32]
+
+
+class RankedScores(NamedTuple):
+    """Listed tokens and scores of n features; the order of the arrays is known to the C form as well.
+
+    Attributes:
+        top_ids: int32 ``(n, T)``, tokens of highest logit weight, highest first.
+        bottom_ids: int32 ``(n, T)``, tokens of lowest logit weight, lowest first.
+        es, peak_rank, hits: ``(n, S)``; see :class:`EnrichmentScores`.
+    """
+
+    top_ids: NDArray[np.int32]
+    bottom_ids: NDArray[np.int32]
+    es: NDArray[np.float32]
+    peak_rank: NDArray[np.int32]
+    hits: NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, n_rows: int, sets: SetMatrix) -> RankedScores:
+        """Room for ``n_rows`` features, not yet filled in."""
+        listed, scored = (n_rows, min(LISTED_TOKENS, sets.n_tokens)), (n_rows, sets.n_sets)
+        return cls(
+            np.empty(listed, np.int32),
+            np.empty(listed, np.int32),
+            np.empty(scored, np.float32),
+            np.empty(scored, np.int32),
+            np.empty(scored, np.int32),
+        )
+
+    def rows(self, first: int, last: int) -> RankedScores:
+        """Views of rows ``first .. last - 1``."""
+        here = slice(first, last)
+        return RankedScores(
+            self.top_ids[here], self.bottom_ids[here], self.es[here], self.peak_rank[here], self.hits[here]
+        )
 
 
 @compiled
@@ -86,7 +121,7 @@ def _step_group(ranked: NDArray[np.uint64], start: int, end: int, walked: Walked
 
 
 @compiled
-def _report(first_group: int, walked: WalkedSets, state: NDArray[np.int64], scores: EnrichmentScores, row: int) -> None:
+def _report(first_group: int, walked: WalkedSets, state: NDArray[np.int64], scores: RankedScores, row: int) -> None:
     """Turn the extremes of the counted sides into one row of scores; ``first_group`` is the first tie group's size."""
     n_tokens = walked.token_offsets.shape[0] - 1
     for s in range(walked.sizes.shape[0]):
@@ -113,7 +148,7 @@ def _report(first_group: int, walked: WalkedSets, state: NDArray[np.int64], scor
 
 
 @compiled
-def walk_row(ranked: NDArray[np.uint64], walked: WalkedSets, scores: EnrichmentScores, row: int) -> None:
+def walk_row(ranked: NDArray[np.uint64], walked: WalkedSets, scores: RankedScores, row: int) -> None:
     """Score one feature against all sets.
 
     The sum of a set rises only at its members, so a maximum lies just after a tie group with members and a minimum just
@@ -146,18 +181,43 @@ def walk_row(ranked: NDArray[np.uint64], walked: WalkedSets, scores: EnrichmentS
     _report(first_group, walked, state, scores, row)
 
 
+@compiled
+def _score_rows(
+    weight_bits: NDArray[np.uint32], walked: WalkedSets, scores: RankedScores, scratch: NDArray[np.uint64]
+) -> None:
+    for row in range(weight_bits.shape[0]):
+        ranked = rank_row(weight_bits[row], scratch[0], scratch[1])
+        list_extremes(ranked, scores.top_ids[row], scores.bottom_ids[row])
+        walk_row(ranked, walked, scores, row)
+
+
+class NumbaWalk:
+    """Ranks and scores rows with the numba kernels. One instance serves one thread at a time: it owns its memory."""
+
+    def __init__(self, sets: SetMatrix) -> None:
+        self._walked = sets.walked
+        self._scratch = np.empty((2, sets.n_tokens), np.uint64)
+
+    def score_rows(
+        self,
+        logit_weights: NDArray[np.float32],
+        means: NDArray[np.float64],
+        stds: NDArray[np.float64],
+        scores: RankedScores,
+    ) -> None:
+        """Rank and score consecutive rows, as :meth:`tsea_db.kernels.compiled_walk.CompiledWalk.score_rows` does."""
+        _score_rows(logit_weights.view(np.uint32), self._walked, scores, self._scratch)
+
+
 def enrichment_scores(logit_weights: NDArray[np.float32], sets: SetMatrix) -> EnrichmentScores:
-    """Signed enrichment scores of rows of logit weights.
+    """Signed enrichment scores of rows of logit weights, by the numba kernels.
 
     Args:
         logit_weights: float32 ``(n, V)``, finite.
         sets: the token sets over the same V tokens.
     """
-    bits = np.ascontiguousarray(logit_weights, np.float32).view(np.uint32)
-    shape = (bits.shape[0], sets.n_sets)
-    scores = EnrichmentScores(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.int32))
-    packed, spare = ranking_scratch(sets.n_tokens)
-    for row in range(bits.shape[0]):
-        ranked = rank_row(bits[row], packed, spare)
-        walk_row(ranked, sets.walked, scores, row)
-    return scores
+    rows = np.ascontiguousarray(logit_weights, np.float32)
+    scores = RankedScores.empty(len(rows), sets)
+    ignored = np.empty(0)
+    NumbaWalk(sets).score_rows(rows, ignored, ignored, scores)
+    return EnrichmentScores(scores.es, scores.peak_rank, scores.hits)

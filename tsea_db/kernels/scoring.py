@@ -1,38 +1,45 @@
 """The single streaming pass: logit weights, moments, listed tokens and enrichment scores of all features.
 
-Memory does not grow with the number of features, and no result depends on the block size, the number of threads or
-which other sets are scored.
+Memory does not grow with the number of features, and no result depends on the number of threads, on which
+other features or sets are scored, or on whether the C form or the numba form does the work.
 """
 
 from __future__ import annotations
 
-import os
+import logging
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tsea_db.errors import InputError, WeightsError
+from tsea_db.kernels.compiled_walk import CompiledWalk, installed_library
 from tsea_db.kernels.logit_weights import (
     TILE_ROWS,
+    TileProduct,
     column_norms,
-    logit_weight_blocks,
+    filled_up,
     refuse_mismatch,
     refuse_non_finite,
 )
-from tsea_db.kernels.moments import Moments, inverse_norms, moments_row
-from tsea_db.kernels.ranking import LISTED_TOKENS, list_extremes, rank_row, ranking_scratch
-from tsea_db.kernels.running_sum import EnrichmentScores, walk_row
+from tsea_db.kernels.moments import inverse_norms, moments_rows
+from tsea_db.kernels.resources import available_memory, one_blas_thread, usable_cores
+from tsea_db.kernels.running_sum import NumbaWalk, RankedScores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
     from tsea_db.kernels.set_matrix import SetMatrix
 
-_ROWS_PER_JOB = 8
+_LOG = logging.getLogger(__name__)
+_MOMENTS = ("mean", "std", "skewness", "kurtosis", "cosine_variance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,29 +74,8 @@ class FeatureBlock:
     peak_rank: NDArray[np.int32]
     hits: NDArray[np.int32]
 
-    @classmethod
-    def empty(cls, start: int, n_rows: int, n_listed: int, n_sets: int) -> FeatureBlock:
-        """A block with room for its results, not yet filled in."""
-        listed, scored = (n_rows, n_listed), (n_rows, n_sets)
-        return cls(
-            start,
-            *Moments.empty(n_rows),
-            top_ids=np.empty(listed, np.int32),
-            top_values=np.empty(listed, np.float32),
-            bottom_ids=np.empty(listed, np.int32),
-            bottom_values=np.empty(listed, np.float32),
-            es=np.empty(scored, np.float32),
-            peak_rank=np.empty(scored, np.int32),
-            hits=np.empty(scored, np.int32),
-        )
-
     def __len__(self) -> int:
         return len(self.mean)
-
-    @property
-    def scores(self) -> EnrichmentScores:
-        """The enrichment scores of the block's features."""
-        return EnrichmentScores(self.es, self.peak_rank, self.hits)
 
 
 def score_features(
@@ -97,19 +83,21 @@ def score_features(
     unembedding: NDArray[np.float32],
     sets: SetMatrix,
     *,
-    block_rows: int = TILE_ROWS,
     unembedding_norms: NDArray[np.float64] | None = None,
     threads: int | None = None,
 ) -> Iterator[FeatureBlock]:
-    """Score every feature against every set, a block of features at a time.
+    """Score every feature against every set, a block of TILE_ROWS features at a time.
+
+    Each thread takes a block through all stages, so that products, sorting and walking overlap. Memory is
+    :func:`bytes_per_thread` for each thread; where the machine has less to spare, fewer threads are used, which the log
+    tells.
 
     Args:
         directions: D, decoder directions mapped to the residual stream, float32 ``(n, d_model)``, may be memory-mapped.
         unembedding: U, float32 ``(d_model, V)``.
         sets: token sets over the V tokens.
-        block_rows: features to a block, rounded up to whole tiles of the matrix product.
         unembedding_norms: norms of U's columns, float64 ``(V,)``, if known already.
-        threads: how many threads rank and walk, by default one for each usable core. BLAS has its own setting.
+        threads: how many threads to use, by default one for each usable core.
 
     Yields:
         Blocks in order of feature.
@@ -124,85 +112,114 @@ def score_features(
             f"The token sets are over {sets.n_tokens} tokens but the unembedding has {unembedding.shape[1]} columns: "
             "build the sets from this model's tokenizer."
         )
-    threads = usable_cores() if threads is None else threads
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}; it needs to be at least 1.")
     refuse_non_finite(unembedding, "The unembedding")
     norms = column_norms(unembedding) if unembedding_norms is None else unembedding_norms
-    return _score_blocks(
-        directions,
-        unembedding,
-        sets,
-        block_rows=block_rows,
-        inverse_column_norms=inverse_norms(norms),
-        threads=threads,
-    )
+    threads = _affordable_threads(threads or usable_cores(), len(directions), sets)
+    return _score_in_threads(directions, _make_workers(unembedding, inverse_norms(norms), sets, threads))
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def bytes_per_thread(sets: SetMatrix) -> int:
+    """Memory that a thread needs: a tile of logit weights, sorting and counting of one row, two blocks of results."""
+    return sets.n_tokens * (4 * TILE_ROWS + 64 + sets.n_sets // 64) + 2 * TILE_ROWS * 12 * sets.n_sets
 
 
-def _score_blocks(
-    directions: NDArray[np.float32],
-    unembedding: NDArray[np.float32],
-    sets: SetMatrix,
-    *,
-    block_rows: int,
-    inverse_column_norms: NDArray[np.float64],
-    threads: int,
-) -> Iterator[FeatureBlock]:
-    n_listed = min(LISTED_TOKENS, sets.n_tokens)
-    with ThreadPoolExecutor(threads) as pool:
-        for start, logit_weights in logit_weight_blocks(directions, unembedding, block_rows):
-            rows = directions[start : start + len(logit_weights)]
-            refuse_non_finite(rows, "The decoder", start)
-            block = FeatureBlock.empty(start, len(rows), n_listed, sets.n_sets)
-            jobs = [
-                pool.submit(_score_rows, first, logit_weights, inverse_column_norms, sets, block)
-                for first in range(0, len(rows), _ROWS_PER_JOB)
-            ]
-            for job in jobs:
-                job.result()
-            _finish_moments(block, rows)
-            yield block
+def _affordable_threads(wanted: int, n_features: int, sets: SetMatrix) -> int:
+    wanted = max(1, min(wanted, -(-n_features // TILE_ROWS)))
+    spare = available_memory()
+    if spare is None:
+        return wanted
+    affordable = max(1, spare // 2 // bytes_per_thread(sets))
+    if affordable < wanted:
+        _LOG.warning(
+            "Scoring on %d threads instead of %d: each needs %d MB and %d MB are available.",
+            affordable,
+            wanted,
+            bytes_per_thread(sets) >> 20,
+            spare >> 20,
+        )
+    return min(wanted, affordable)
 
 
-def _score_rows(
-    first: int,
-    logit_weights: NDArray[np.float32],
-    inverse_column_norms: NDArray[np.float64],
-    sets: SetMatrix,
-    block: FeatureBlock,
-) -> None:
-    """Fill in rows ``first .. first + _ROWS_PER_JOB - 1`` of a block; runs beside others of its kind."""
-    packed, spare = ranking_scratch(sets.n_tokens)
-    walked, scores = sets.walked, block.scores
-    numbers = np.empty(5)
-    for row in range(first, min(first + _ROWS_PER_JOB, len(block))):
-        weights = logit_weights[row]
-        block.zero_direction[row] = moments_row(weights, inverse_column_norms, numbers)
-        for column, number in zip(_moment_columns(block), numbers, strict=True):
-            column[row] = number
-        ranked = rank_row(weights.view(np.uint32), packed, spare)
-        list_extremes(ranked, block.top_ids[row], block.bottom_ids[row])
-        block.top_values[row] = weights[block.top_ids[row]]
-        block.bottom_values[row] = weights[block.bottom_ids[row]]
-        walk_row(ranked, walked, scores, row)
+class _Worker:
+    """Takes blocks of features through all stages. One instance serves one thread at a time: it owns the memory."""
+
+    def __init__(
+        self,
+        product: TileProduct,
+        walk: CompiledWalk | NumbaWalk,
+        inverse_column_norms: NDArray[np.float64],
+        sets: SetMatrix,
+    ) -> None:
+        self._product = product
+        self._walk = walk
+        self._inverse_column_norms = inverse_column_norms
+        self._sets = sets
+
+    def score(self, directions: NDArray[np.float32], start: int) -> FeatureBlock:
+        """Score the directions of one block; ``start`` is the index of the first."""
+        refuse_non_finite(directions, "The decoder", start)
+        logit_weights = self._product(directions)
+        numbers, zero_direction = np.empty((len(directions), 5)), np.empty(len(directions), np.bool_)
+        moments_rows(logit_weights, self._inverse_column_norms, numbers, zero_direction)
+        _finish_moments(numbers, directions, start)
+        moments = dict(zip(_MOMENTS, np.ascontiguousarray(numbers.T), strict=True))
+        scores = RankedScores.empty(len(directions), self._sets)
+        self._walk.score_rows(logit_weights, moments["mean"], moments["std"], scores)
+        return FeatureBlock(
+            start=start,
+            zero_direction=zero_direction,
+            **moments,
+            **scores._asdict(),
+            top_values=np.take_along_axis(logit_weights, scores.top_ids, axis=1),
+            bottom_values=np.take_along_axis(logit_weights, scores.bottom_ids, axis=1),
+        )
 
 
-def _moment_columns(block: FeatureBlock) -> tuple[NDArray[np.float64], ...]:
-    return block.mean, block.std, block.skewness, block.kurtosis, block.cosine_variance
+def _make_workers(
+    unembedding: NDArray[np.float32], inverse_column_norms: NDArray[np.float64], sets: SetMatrix, threads: int
+) -> list[_Worker]:
+    factor = filled_up(unembedding)
+    library = installed_library()
+    walks = [CompiledWalk(library, sets) if library else NumbaWalk(sets) for _ in range(threads)]
+    return [_Worker(TileProduct(unembedding, factor), walk, inverse_column_norms, sets) for walk in walks]
 
 
-def _finish_moments(block: FeatureBlock, rows: NDArray[np.float32]) -> None:
+def _score_in_threads(directions: NDArray[np.float32], workers: list[_Worker]) -> Iterator[FeatureBlock]:
+    """Hand out blocks to the workers, never more than one ahead for each, and yield the results in order."""
+    idle: SimpleQueue[_Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def score(start: int) -> FeatureBlock:
+        worker = idle.get()
+        try:
+            return worker.score(directions[start : start + TILE_ROWS], start)
+        finally:
+            idle.put(worker)
+
+    # A single block is left to BLAS's own threads: nobody else would use the cores.
+    blas = one_blas_thread() if len(workers) > 1 else nullcontext()
+    with blas, ThreadPoolExecutor(len(workers)) as pool:
+        pending: deque[Future[FeatureBlock]] = deque()
+        try:
+            for start in range(0, len(directions), TILE_ROWS):
+                pending.append(pool.submit(score, start))
+                if len(pending) > 2 * len(workers):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _finish_moments(numbers: NDArray[np.float64], rows: NDArray[np.float32], start: int) -> None:
     """Scale the cosine variance by the directions' norms and refuse products that overflowed float32."""
-    overflowed = ~np.isfinite(block.mean)
+    overflowed = ~np.isfinite(numbers[:, 0])
     if overflowed.any():
-        row = block.start + int(np.argmax(overflowed))
+        row = start + int(np.argmax(overflowed))
         raise WeightsError(f"The logit weights of row {row} of the decoder overflow float32: scale the weights down.")
     norms = np.linalg.norm(rows.astype(np.float64), axis=1)
-    block.cosine_variance[:] *= inverse_norms(norms) ** 2
+    numbers[:, 4] *= inverse_norms(norms) ** 2

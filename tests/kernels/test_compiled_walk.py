@@ -1,0 +1,143 @@
+"""The C form against the numba form and the definition, at every level of instructions, and the package without it."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import tsea_db.kernels.compiled_walk as module
+from tests.kernels.oracle import Rows, assert_matches_oracle
+from tsea_db.kernels.compiled_walk import BEST_INSTRUCTIONS, CompiledWalk, installed_library, open_library
+from tsea_db.kernels.ranking import order_rows
+from tsea_db.kernels.running_sum import EnrichmentScores, NumbaWalk, RankedScores
+from tsea_db.kernels.set_matrix import SetMatrix
+
+LEVELS = range(BEST_INSTRUCTIONS + 1)
+V = 150
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The source as it is now, built as setup.py builds it."""
+    compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    source = Path(module.__file__).with_name("_walk.c")
+    built = tmp_path_factory.mktemp("walk") / "walk.so"
+    flags = ["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+    subprocess.run([compiler, *flags, str(source), "-o", str(built), "-lm"], check=True)
+    return open_library(built)
+
+
+def walked(library: ctypes.CDLL, logit_weights: Rows, sets: SetMatrix, level: int, spread: float = 1.0) -> RankedScores:
+    scores = RankedScores.empty(len(logit_weights), sets)
+    walk = CompiledWalk(library, sets, level)
+    with np.errstate(all="ignore"):
+        means, stds = logit_weights.mean(axis=1, dtype=np.float64), logit_weights.std(axis=1, dtype=np.float64)
+    walk.score_rows(logit_weights, means, stds * spread, scores)
+    return scores
+
+
+def assert_same_as_numba(library: ctypes.CDLL, logit_weights: Rows, sets: SetMatrix) -> None:
+    expected = RankedScores.empty(len(logit_weights), sets)
+    NumbaWalk(sets).score_rows(logit_weights, np.empty(0), np.empty(0), expected)
+    for level in LEVELS:
+        got = walked(library, logit_weights, sets, level)
+        for name, array in got._asdict().items():
+            np.testing.assert_array_equal(array, getattr(expected, name), err_msg=f"{name}, level {level}")
+
+
+def some_sets(rng: np.random.Generator, n_tokens: int, n_sets: int) -> SetMatrix:
+    sizes = rng.integers(0, n_tokens + 1, n_sets)
+    sizes[: n_sets // 2] //= 20
+    sizes[:4] = [0, 1, n_tokens - 1, n_tokens][: len(sizes[:4])]
+    return SetMatrix.from_sets([rng.choice(n_tokens, k, replace=False) for k in sizes], n_tokens)
+
+
+@given(
+    arrays(np.float32, (2, V), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)),
+    st.lists(st.sets(st.integers(0, V - 1)).map(sorted), min_size=1, max_size=5),
+)
+def test_any_weights_and_sets(library: ctypes.CDLL, logit_weights: Rows, members: list[list[int]]) -> None:
+    assert_same_as_numba(library, logit_weights, SetMatrix.from_sets(members, V))
+
+
+@given(
+    arrays(np.float32, (2, V), elements=st.sampled_from([0.0, -0.0, 1.0, 1.5, -1.0, 7.0])),
+    st.lists(st.sets(st.integers(0, V - 1)).map(sorted), min_size=1, max_size=5),
+)
+def test_weights_full_of_ties(library: ctypes.CDLL, logit_weights: Rows, members: list[list[int]]) -> None:
+    assert_same_as_numba(library, logit_weights, SetMatrix.from_sets(members, V))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_scores_equal_the_definition(library: ctypes.CDLL, rng: np.random.Generator, level: int) -> None:
+    logit_weights = rng.standard_normal((4, 400), dtype=np.float32).round(1)
+    members = [rng.choice(400, k, replace=False) for k in (1, 2, 17, 199, 200, 201, 380, 399)]
+    got = walked(library, logit_weights, SetMatrix.from_sets(members, 400), level)
+    assert_matches_oracle(EnrichmentScores(got.es, got.peak_rank, got.hits), logit_weights, members)
+    order = order_rows(logit_weights)
+    np.testing.assert_array_equal(got.top_ids, order[:, :20])
+    np.testing.assert_array_equal(got.bottom_ids, order[:, :-21:-1])
+
+
+@pytest.mark.parametrize("n_tokens", [1, 2, 15, 16, 17, 63, 64, 65, 128, 1_000])
+@pytest.mark.parametrize("n_sets", [0, 1, 64, 65])
+def test_shapes_that_fill_no_block(library: ctypes.CDLL, rng: np.random.Generator, n_tokens: int, n_sets: int) -> None:
+    logit_weights = rng.standard_normal((3, n_tokens), dtype=np.float32)
+    assert_same_as_numba(library, logit_weights, some_sets(rng, n_tokens, n_sets))
+
+
+def test_more_sets_than_a_row_of_bits_holds(library: ctypes.CDLL, rng: np.random.Generator) -> None:
+    logit_weights = rng.standard_normal((3, 900), dtype=np.float32)
+    assert_same_as_numba(library, logit_weights, some_sets(rng, 900, 1_100))
+
+
+@pytest.mark.parametrize("shape", ["outlier", "two_values", "constant", "huge", "tiny", "steps", "reversed"])
+def test_distributions_that_fill_buckets_unevenly(library: ctypes.CDLL, rng: np.random.Generator, shape: str) -> None:
+    weights = rng.standard_normal(5_000).astype(np.float32)
+    weights = {
+        "outlier": np.append(weights[1:], np.float32(1e30)),
+        "two_values": np.sign(weights),
+        "constant": np.full(5_000, 0.25, np.float32),
+        "huge": np.clip(weights, -3, 3) * np.float32(1e38),
+        "tiny": weights * np.float32(1e-43),
+        "steps": np.round(weights * 3),
+        "reversed": -np.sort(-weights),
+    }[shape]
+    assert_same_as_numba(library, weights[None].astype(np.float32), some_sets(rng, 5_000, 40))
+
+
+def test_vocabulary_of_gemma_size(library: ctypes.CDLL, rng: np.random.Generator) -> None:
+    logit_weights = rng.standard_normal((2, 256_000), dtype=np.float32)
+    assert_same_as_numba(library, logit_weights, some_sets(rng, 256_000, 12))
+
+
+def test_largest_vocabulary(library: ctypes.CDLL) -> None:
+    n_tokens = 2**20
+    weights = np.arange(n_tokens, 0, -1, dtype=np.float32)[None]
+    members = [np.arange(n_tokens // 2), np.arange(n_tokens // 4, n_tokens), np.array([n_tokens - 1])]
+    assert_same_as_numba(library, weights, SetMatrix.from_sets(members, n_tokens))
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.01, 100.0, np.nan])
+def test_a_wrong_spread_costs_time_only(library: ctypes.CDLL, rng: np.random.Generator, spread: float) -> None:
+    logit_weights = rng.standard_normal((2, 2_000), dtype=np.float32)
+    sets = some_sets(rng, 2_000, 20)
+    right = walked(library, logit_weights, sets, BEST_INSTRUCTIONS)
+    for array, expected in zip(walked(library, logit_weights, sets, BEST_INSTRUCTIONS, spread), right, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_the_environment_can_turn_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TSEA_DB_NO_EXTENSION", "1")
+    assert installed_library() is None

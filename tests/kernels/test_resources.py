@@ -1,0 +1,61 @@
+"""Cores, memory and BLAS threads: what a pass takes, and that it gives back what it borrowed."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+import tsea_db.kernels.scoring as scoring
+from tsea_db.kernels.logit_weights import TILE_ROWS
+from tsea_db.kernels.resources import _BLAS, available_memory, one_blas_thread, usable_cores
+from tsea_db.kernels.set_matrix import SetMatrix
+
+
+def blas_threads() -> int:
+    functions = _BLAS._functions()
+    if functions is None:
+        pytest.skip("numpy brings no OpenBLAS of its own here")
+    return functions[0]()
+
+
+def test_the_machine_has_cores_and_memory() -> None:
+    assert usable_cores() >= 1
+    spare = available_memory()
+    assert spare is None or spare > 1 << 20
+
+
+def test_blas_threads_are_given_back_by_the_last_user() -> None:
+    before = blas_threads()
+    with one_blas_thread():
+        assert blas_threads() == 1
+        with one_blas_thread():
+            assert blas_threads() == 1
+        assert blas_threads() == 1
+    assert blas_threads() == before
+
+
+def test_a_pass_that_is_left_early_gives_the_threads_back(rng: np.random.Generator) -> None:
+    before = blas_threads()
+    directions = rng.standard_normal((6 * TILE_ROWS, 4), dtype=np.float32)
+    unembedding = rng.standard_normal((4, 50), dtype=np.float32)
+    blocks = scoring.score_features(directions, unembedding, SetMatrix.from_sets([[1, 2]], 50), threads=2)
+    assert next(blocks).start == 0
+    blocks.close()  # type: ignore[attr-defined]  # a generator behind its Iterator
+    assert blas_threads() == before
+
+
+def test_short_memory_means_fewer_threads_and_a_word_about_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, rng: np.random.Generator
+) -> None:
+    directions = rng.standard_normal((6 * TILE_ROWS, 4), dtype=np.float32)
+    unembedding = rng.standard_normal((4, 50), dtype=np.float32)
+    sets = SetMatrix.from_sets([[1, 2]], 50)
+    expected = list(scoring.score_features(directions, unembedding, sets, threads=4))
+    monkeypatch.setattr(scoring, "available_memory", lambda: 4 * scoring.bytes_per_thread(sets))
+    with caplog.at_level(logging.WARNING):
+        got = list(scoring.score_features(directions, unembedding, sets, threads=4))
+    assert "Scoring on 2 threads instead of 4" in caplog.text
+    for one, other in zip(expected, got, strict=True):
+        np.testing.assert_array_equal(one.es, other.es)
