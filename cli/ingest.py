@@ -28,11 +28,10 @@ _TITLES = {
 
 
 @click.command()
-@click.option("--model", required=True, metavar="DIR", help="Hugging Face model directory, or hub:NAME to fetch one.")
+@click.option("--model", metavar="DIR", help="Hugging Face model directory, or hub:NAME to fetch one.")
 @click.option(
     "--sae",
     "saes",
-    required=True,
     multiple=True,
     metavar="DIR",
     help="SAE directory in SAELens' format, or hub:RELEASE/ID to fetch one. Repeat for more.",
@@ -52,16 +51,22 @@ _TITLES = {
     help="Keep decoder directions and unembedding beside the store, or only where they came from and their hash.",
 )
 @click.option("--replace", is_flag=True, help="Replace stored SAEs of the same name that have other weights.")
+@click.option(
+    "--pending",
+    is_flag=True,
+    help="Instead of --model and --sae: score all stored SAEs for token sets that are new or changed.",
+)
 @click.pass_obj
 def ingest(
     store: Path,
-    model: str,
+    model: str | None,
     saes: tuple[str, ...],
     names: tuple[str, ...],
     model_name: str | None,
     processing: str | None,
     keep_weights: bool,
     replace: bool,
+    pending: bool,
 ) -> None:
     """Compute moments and enrichment scores of every feature of some SAEs.
 
@@ -69,20 +74,33 @@ def ingest(
     """
     import tsea_db
 
+    if pending and (model or saes):
+        msg = "--pending takes the SAEs of the store: leave --model and --sae out."
+        raise click.UsageError(msg)
+    if not pending and not (model and saes):
+        msg = "Give --model and at least one --sae, or --pending."
+        raise click.UsageError(msg)
+    opened = tsea_db.open(store, mode="rw")
     try:
-        done = tsea_db.open(store, mode="rw").ingest(
-            model,
-            saes,
-            names=names,
-            model_name=model_name,
-            processing=processing,
-            keep_weights=keep_weights,
-            replace=replace,
-        )
+        if pending:
+            done = opened.ingest_pending()
+        else:
+            done = opened.ingest(
+                model,
+                saes,
+                names=names,
+                model_name=model_name,
+                processing=processing,
+                keep_weights=keep_weights,
+                replace=replace,
+            )
     except KeyboardInterrupt:
         click.echo("\nInterrupted. What was finished is stored; run the same command again to go on.", err=True)
         raise SystemExit(130) from None
-    print_ingested(done)
+    if done:
+        print_ingested(done)
+    else:
+        click.echo("Nothing is pending: every SAE has scores for every set.")
 
 
 def print_ingested(done: list[IngestedSae]) -> None:

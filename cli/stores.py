@@ -51,6 +51,9 @@ def status(store: Path) -> None:
         )
     for reason, count in opened.sets_without_z()["reason"].value_counts().items():
         click.echo(f"{count} token sets have no z or no p of their ES: {reason}.")
+    pending = opened.pending()
+    if pending:
+        click.echo(f"{pending:,} pairs of SAE and token set have no scores or stale ones: tsea ingest --pending")
     left_out = len(opened.unscored_sets())
     if left_out:
         click.echo(f"{left_out} token sets cannot be scored; `tsea sets list --unscored` says why.")

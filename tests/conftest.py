@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,14 @@ import pytest
 import tsea_db
 from tests import tiny_lm
 from tsea_db import Store
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep caches out of the user's folder; subprocesses of the tests inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TSEA_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsea_db.calibrate import Calibrated
+    from tsea_db.own_sets import AddedSets, ModelSets
     from tsea_db.stored_saes import IngestedSae
 
 DEFAULT_PATH = "tsea.duckdb"
@@ -156,9 +157,42 @@ class Store:
         self._refuse_reading_mode("ingest")
         return ingest(self._file, model, saes, **options)
 
+    def ingest_pending(self, *, progress: bool = True) -> list[IngestedSae]:
+        """Score the SAEs for sets that are new or changed; see :func:`tsea_db.pending.ingest_pending`.
+
+        Raises:
+            StoreError: The store was opened for reading.
+        """
+        from tsea_db.pending import ingest_pending
+
+        self._refuse_reading_mode("ingest")
+        return ingest_pending(self._file, progress=progress)
+
+    def add_sets(self, path: str | Path, model: str | None = None) -> AddedSets:
+        """Enter the token sets of a TOML or GMT file; see :func:`tsea_db.own_sets.add_sets`.
+
+        Raises:
+            StoreError: The store was opened for reading.
+        """
+        from tsea_db.own_sets import add_sets
+
+        self._refuse_reading_mode("add sets")
+        return add_sets(self._file, path, model)
+
+    def model_sets(self, model: str | None = None) -> ModelSets:
+        """Return a model's vocabulary and token sets as objects; see :func:`tsea_db.own_sets.model_sets`."""
+        from tsea_db.own_sets import model_sets
+
+        return model_sets(self._file, model)
+
     def status(self) -> pd.DataFrame:
         """One row for each SAE: model, hook point, processing, features, dead and zero directions, sets, scores."""
         return self._ask("status")
+
+    def pending(self) -> int:
+        """Count pairs of SAE and token set without scores, or with scores of members the set no longer has."""
+        [row] = self._ask("pending").itertuples()
+        return int(row.missing) + int(row.stale)
 
     def token_sets(self, model: str | None = None, family: str | None = None) -> pd.DataFrame:
         """One row for each scored token set: model, name, family, phrase, size, definition, source, version."""

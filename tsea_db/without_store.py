@@ -11,7 +11,7 @@ import pandas as pd
 from tsea_db.errors import WeightsError
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.set_matrix import SetMatrix
-from tsea_db.token_sets.catalogue import build_catalogue
+from tsea_db.token_sets import load_catalogue
 from tsea_db.weights.model import load_model
 from tsea_db.weights.unembedding import process_unembedding
 
@@ -77,7 +77,7 @@ def score_direction(
         msg = f"The vector has shape {np.shape(vector)}; {loaded.name} needs ({width},) or (n, {width})."
         raise WeightsError(msg)
     unembedding = process_unembedding(loaded, processing)
-    sets = [s for s in build_catalogue(loaded.vocabulary) if 1 < len(s) < loaded.d_vocab - 1]
+    sets = [s for s in load_catalogue(loaded.vocabulary) if 1 < len(s) < loaded.d_vocab - 1]
     matrix = SetMatrix.from_sets([s.token_ids for s in sets], loaded.d_vocab)
     tables = []
     for block in score_features(directions, unembedding.matrix, matrix):
