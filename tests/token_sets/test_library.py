@@ -99,9 +99,10 @@ def test_contrasts_name_sets_of_the_library() -> None:
         ("suffix_er", {" teacher", " runner"}, {" water", " bigger", " river", " never"}),
         ("suffix_ness", {" happiness", " darkness"}, {" witness", " harness"}),
         ("suffix_ion", {" creation", " decision"}, {" million", " lion", " religion"}),
+        ("pronouns_object", {" us", " Them"}, {" US"}),
         ("pronouns_feminine", {" she", " Her", " herself"}, {" he", " it"}),
         ("modals", {" can", " Should", " ought"}, {" is", " have"}),
-        ("contraction_stems", {" didn", " wouldn"} - {" wouldn"}, {" did"}),
+        ("contraction_stems", {" didn", " isn"}, {" did"}),
         ("noun_plural", {" dogs", " children", " people"}, {" more", " time", " dog"}),
         ("noun_plural_strict", {" countries", " years"}, {" runs", " works"}),
         ("adjective_comparative", {" bigger", " worse"}, {" big", " teacher"}),
@@ -125,9 +126,9 @@ def test_contrasts_name_sets_of_the_library() -> None:
         ("colours", {" red", " Blue", " purple"}, {" table"}),
         ("occupations", {" doctor", " teachers", " lawyer"}, {" river"}),
         ("verbs_of_saying", {" said", " whispered"}, {" walked"}),
-        ("keywords_python", {"def", " return", "__init__"} - {"__init__"}, {" banana"}),
-        ("function_words_german", {" und", " nicht"}, {" the", " die", " war"}),
-        ("function_words_french", {" avec", " pour"}, {" on", " me"}),
+        ("keywords_python", {"def", " return"}, {" banana"}),
+        ("function_words_german", {" und", " Der"}, {" the", " die", " war"}),
+        ("function_words_french", {" les", " qui"}, {" on", " me", " CAR", " car"}),
     ],
 )
 def test_lists_read_right(name: str, members: set[str], others: set[str]) -> None:
@@ -135,7 +136,7 @@ def test_lists_read_right(name: str, members: set[str], others: set[str]) -> Non
     assert not others & texts(name)
 
 
-def test_lists_name_no_word_twice_and_no_word_but_letters() -> None:
+def test_lists_name_no_word_twice() -> None:
     for family in ("people", "nature", "things", "meanings", "closed_classes"):
         for definition in read_data(family):
             words = [word.lower() for word in definition.members]
@@ -147,7 +148,7 @@ def test_a_name_or_phrase_of_two_sets_is_refused(field: str, monkeypatch: pytest
     def build(_: Vocabulary) -> list[TokenSet]:
         texts = [{"name": "a", "phrase": "p"}, {"name": "b", "phrase": "q"}]
         texts[1][field] = texts[0][field]
-        return [TokenSet.of([0], family="f", definition="d", source="s", **both) for both in texts]
+        return [TokenSet.of([0], family="f", definition="d", source="s", **both) for both in texts]  # type: ignore[arg-type]
 
     monkeypatch.setattr(catalogue, "FAMILIES", (Family("f", "F", build),))
     with pytest.raises(TokenSetError, match=f"have the {field}"):

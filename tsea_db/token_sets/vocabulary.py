@@ -26,6 +26,7 @@ def _byte_spelling() -> list[str]:
 
 
 _LINE_START = 4  # letters of a capitalised token without a leading space, from which on it is taken for a word
+_IN_CAPITALS = 4  # letters from which on a token in capitals is taken for a word, not for an abbreviation
 _SPELLING = _byte_spelling()
 _BYTE_OF = {character: byte for byte, character in enumerate(_SPELLING)}
 
@@ -181,7 +182,8 @@ class Vocabulary:
             entry = text.removeprefix(" ").removesuffix(" ") if starts else text
             if starts or (len(text) >= _LINE_START and text.isalpha() and text.istitle()):
                 exact[entry].append(i)
-                folded[entry.lower()].append(i)
+                if not entry.isupper() or len(entry) == 1 or len(entry) >= _IN_CAPITALS:
+                    folded[entry.lower()].append(i)
         return exact, folded
 
     def ids_of_words(self, words: Iterable[str], *, fold_case: bool = False) -> list[int]:
@@ -193,11 +195,16 @@ class Vocabulary:
 
         Args:
             words: What to look for; an entry need not be letters only.
-            fold_case: Whether " Walk" and " WALK" are "walk".
+            fold_case: Whether " Walk" and " WALK" are "walk". Two or three capitals are not taken for a word, unless
+                they are asked for: " US", " IT" and " WHO" are abbreviations.
         """
         exact, folded = self._ids_of_entries
-        found = (folded.get(word.lower(), ()) if fold_case else exact.get(word, ()) for word in words)
-        return sorted({i for ids in found for i in ids})
+        found: set[int] = set()
+        for word in words:
+            found.update(exact.get(word, ()))
+            if fold_case:
+                found.update(folded.get(word.lower(), ()))
+        return sorted(found)
 
     @cached_property
     def _ids_of_texts(self) -> dict[str, list[int]]:
