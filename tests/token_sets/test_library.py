@@ -122,6 +122,8 @@ def test_contrasts_name_sets_of_the_library() -> None:
         ("sentence_ends", {".", "?", "!", "..."}, {",", ";", ".("}),
         ("camel_case", {" iPhone", " YouTube"}, {" Apple", " USA"}),
         ("byte_fragments", {"�"}, {" the", "é"}),
+        ("punctuation", {".", " ("}, {"a", " 1"}),
+        ("non_ascii", {"é"}, {"a", "."}),
         ("cyrillic_script", {"и"}, {"a", "α"}),
         ("colours", {" red", " Blue", " purple"}, {" table"}),
         ("occupations", {" doctor", " teachers", " lawyer"}, {" river"}),
@@ -134,6 +136,14 @@ def test_contrasts_name_sets_of_the_library() -> None:
 def test_lists_read_right(name: str, members: set[str], others: set[str]) -> None:
     assert members <= texts(name)
     assert not others & texts(name)
+
+
+def test_byte_fragments_are_no_symbols() -> None:
+    data = gpt2.vocabulary().data
+    fragments = set(gpt2.catalogue()["byte_fragments"].token_ids.tolist())
+    assert fragments == {i for i, token in enumerate(data) if token.decode("utf-8", "ignore").encode() != token}
+    for name in ("punctuation", "non_ascii", "repeated_mark", "continuations"):
+        assert not fragments & set(gpt2.catalogue()[name].token_ids.tolist())
 
 
 def test_lists_name_no_word_twice() -> None:

@@ -151,7 +151,8 @@ class Vocabulary:
 
     @cached_property
     def _ordinary(self) -> dict[str, tuple[list[int], list[str]]]:
-        forms = {"text": self.texts, "word": self.words, "spelling": self.spellings}
+        texts = tuple(token.decode("utf-8", "surrogateescape") for token in self.data)
+        forms = {"text": texts, "word": self.words, "spelling": self.spellings}
         kept = {
             on: [(i, text) for i, text in enumerate(rows) if text is not None and i not in self.special]
             for on, rows in forms.items()
@@ -161,7 +162,8 @@ class Vocabulary:
     def ordinary(self, on: str) -> tuple[list[int], list[str]]:
         """Return the tokens that are not special: their ids and their ``text``, ``word`` or ``spelling``.
 
-        Tokens that open no word are left out of the words.
+        Tokens that open no word are left out of the words. Bytes that are no complete UTF-8 character are U+DC80 to
+        U+DCFF in a text here, so that no pattern takes them for a symbol, as it would U+FFFD.
         """
         return self._ordinary[on]
 
