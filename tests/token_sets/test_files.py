@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import gpt2
@@ -34,6 +34,7 @@ def test_the_library_survives_gmt(tmp_path: Path) -> None:
     assert again.read_bytes() == (tmp_path / "sets.gmt").read_bytes()
 
 
+@settings(deadline=None)
 @given(
     data=st.lists(st.binary(max_size=6) | st.text(max_size=4).map(str.encode), min_size=1, max_size=8), name=st.text()
 )
@@ -58,6 +59,7 @@ def test_any_token_survives_gmt(data: list[bytes], name: str) -> None:
     assert described(parse_gmt(text, vocabulary, "f").sets) == described([token_set])
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_survive_escapes(data: bytes) -> None:
     written = escape(data)

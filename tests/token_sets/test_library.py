@@ -99,9 +99,10 @@ def test_contrasts_name_sets_of_the_library() -> None:
         ("suffix_er", {" teacher", " runner"}, {" water", " bigger", " river", " never"}),
         ("suffix_ness", {" happiness", " darkness"}, {" witness", " harness"}),
         ("suffix_ion", {" creation", " decision"}, {" million", " lion", " religion"}),
+        ("pronouns_object", {" us", " Them"}, {" US"}),
         ("pronouns_feminine", {" she", " Her", " herself"}, {" he", " it"}),
         ("modals", {" can", " Should", " ought"}, {" is", " have"}),
-        ("contraction_stems", {" didn", " wouldn"} - {" wouldn"}, {" did"}),
+        ("contraction_stems", {" didn", " isn"}, {" did"}),
         ("noun_plural", {" dogs", " children", " people"}, {" more", " time", " dog"}),
         ("noun_plural_strict", {" countries", " years"}, {" runs", " works"}),
         ("adjective_comparative", {" bigger", " worse"}, {" big", " teacher"}),
@@ -121,13 +122,15 @@ def test_contrasts_name_sets_of_the_library() -> None:
         ("sentence_ends", {".", "?", "!", "..."}, {",", ";", ".("}),
         ("camel_case", {" iPhone", " YouTube"}, {" Apple", " USA"}),
         ("byte_fragments", {"�"}, {" the", "é"}),
+        ("punctuation", {".", " ("}, {"a", " 1"}),
+        ("non_ascii", {"é"}, {"a", "."}),
         ("cyrillic_script", {"и"}, {"a", "α"}),
         ("colours", {" red", " Blue", " purple"}, {" table"}),
         ("occupations", {" doctor", " teachers", " lawyer"}, {" river"}),
         ("verbs_of_saying", {" said", " whispered"}, {" walked"}),
-        ("keywords_python", {"def", " return", "__init__"} - {"__init__"}, {" banana"}),
-        ("function_words_german", {" und", " nicht"}, {" the", " die", " war"}),
-        ("function_words_french", {" avec", " pour"}, {" on", " me"}),
+        ("keywords_python", {"def", " return"}, {" banana"}),
+        ("function_words_german", {" und", " Der"}, {" the", " die", " war"}),
+        ("function_words_french", {" les", " qui"}, {" on", " me", " CAR", " car"}),
     ],
 )
 def test_lists_read_right(name: str, members: set[str], others: set[str]) -> None:
@@ -135,7 +138,15 @@ def test_lists_read_right(name: str, members: set[str], others: set[str]) -> Non
     assert not others & texts(name)
 
 
-def test_lists_name_no_word_twice_and_no_word_but_letters() -> None:
+def test_byte_fragments_are_no_symbols() -> None:
+    data = gpt2.vocabulary().data
+    fragments = set(gpt2.catalogue()["byte_fragments"].token_ids.tolist())
+    assert fragments == {i for i, token in enumerate(data) if token.decode("utf-8", "ignore").encode() != token}
+    for name in ("punctuation", "non_ascii", "repeated_mark", "continuations"):
+        assert not fragments & set(gpt2.catalogue()[name].token_ids.tolist())
+
+
+def test_lists_name_no_word_twice() -> None:
     for family in ("people", "nature", "things", "meanings", "closed_classes"):
         for definition in read_data(family):
             words = [word.lower() for word in definition.members]
@@ -147,7 +158,7 @@ def test_a_name_or_phrase_of_two_sets_is_refused(field: str, monkeypatch: pytest
     def build(_: Vocabulary) -> list[TokenSet]:
         texts = [{"name": "a", "phrase": "p"}, {"name": "b", "phrase": "q"}]
         texts[1][field] = texts[0][field]
-        return [TokenSet.of([0], family="f", definition="d", source="s", **both) for both in texts]
+        return [TokenSet.of([0], family="f", definition="d", source="s", **both) for both in texts]  # type: ignore[arg-type]
 
     monkeypatch.setattr(catalogue, "FAMILIES", (Family("f", "F", build),))
     with pytest.raises(TokenSetError, match=f"have the {field}"):

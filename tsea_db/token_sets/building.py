@@ -17,9 +17,6 @@ from tsea_db.token_sets.token_set import TokenSet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from tsea_db.token_sets.definitions import Definition
     from tsea_db.token_sets.vocabulary import Vocabulary
 
@@ -77,23 +74,21 @@ def build_sets(
     """
     others = {token_set.name: token_set for token_set in known}
     _refuse_duplicates(definitions, others)
-    by_name = {definition.name: definition for definition in definitions}
     trees = {d.name: expressions.parse(d.members[0], d.name) for d in definitions if d.kind == "expression"}
     needs = {d.name: expressions.names_in(trees[d.name]) if d.name in trees else [] for d in definitions}
-    built = BuiltSets()
-    members: dict[str, NDArray[np.int32]] = {name: token_set.token_ids for name, token_set in others.items()}
-    done: dict[str, TokenSet] = {}
+    by_name = {definition.name: definition for definition in definitions}
+    members = {name: token_set.token_ids for name, token_set in others.items()}
+    source = _Source(vocabulary, encode, None if shipped else TIME_LIMIT)
+    built, done = BuiltSets(), dict[str, TokenSet]()
     for name in _order(needs, members):
         definition = by_name[name]
         if name in trees:
-            ids: Iterable[int] = expressions.evaluate(trees[name], members.__getitem__, len(vocabulary)).tolist()
+            ids = expressions.evaluate(trees[name], members.__getitem__, len(vocabulary)).tolist()
         else:
-            ids = _KINDS[definition.kind](
-                definition, _Source(vocabulary, encode, None if shipped else TIME_LIMIT), built
-            )
-        token_set = done[name] = _token_set(definition, ids)
-        members[name] = token_set.token_ids
-        if not len(token_set) and not shipped:
+            ids = _KINDS[definition.kind](definition, source, built)
+        done[name] = _token_set(definition, ids)
+        members[name] = done[name].token_ids
+        if not ids and not shipped:
             _report_empty(definition, built)
     built.sets.extend(done[definition.name] for definition in definitions)
     return built

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from tsea_db.token_sets.lexicon import tags_of
 
@@ -129,6 +128,8 @@ def lint(
 
 def _near_duplicates(sets: Sequence[TokenSet], jaccard: float) -> list[Finding]:
     """Compare all pairs of sets by one sparse product."""
+    from scipy.sparse import csr_array
+
     sizes = np.array([len(token_set) for token_set in sets], dtype=np.int64)
     columns = np.concatenate([token_set.token_ids for token_set in sets]) if sets else np.empty(0, np.int32)
     offsets = np.concatenate([[0], np.cumsum(sizes)])

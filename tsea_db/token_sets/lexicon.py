@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import defaultdict
 from functools import cache
 from typing import NamedTuple
+
+from tsea_db.token_sets.family import data_file
 
 # Plurals that equal their singular. The tables give one to every mass noun ("more", "time"), which is none.
 _INVARIANT_PLURALS = frozenset(
@@ -23,12 +27,26 @@ class Reading(NamedTuple):
 
 
 @cache
+def _supplement() -> dict[str, frozenset[Reading]]:
+    """Return the readings that ``lexicon_supplement.toml`` adds, by word."""
+    tables = tomllib.loads(data_file("lexicon_supplement.toml").read_text(encoding="utf-8"))
+    added: defaultdict[str, set[Reading]] = defaultdict(set)
+    for tag, words in tables.items():
+        for word in words.split():
+            added[word].add(Reading(tag, word))
+            if tag == "NN":
+                added[f"{word}s"].add(Reading("NNS", word))
+    return {word: frozenset(readings) for word, readings in added.items()}
+
+
+@cache
 def readings_of(word: str) -> frozenset[Reading]:
     """Return the readings that a lower-case English word can have.
 
     Looked up in lemminflect's tables (made from the SPECIALIST lexicon of the US National Library of Medicine), never
     guessed by rule: an unknown word has none. The tables leave a participle (VBN) out where it equals the past tense
     (VBD), as for all regular verbs; it is filled in here. Plurals of mass nouns are taken out.
+    Common readings that the tables lack come from ``lexicon_supplement.toml``.
     """
     import lemminflect
 
@@ -41,7 +59,7 @@ def readings_of(word: str) -> frozenset[Reading]:
             if word == lemma and word not in _INVARIANT_PLURALS:
                 forms.pop("NNS", None)
             readings.update(Reading(tag, lemma) for tag, spellings in forms.items() if word in spellings)
-    return frozenset(readings)
+    return _supplement().get(word, frozenset()) | readings
 
 
 @cache

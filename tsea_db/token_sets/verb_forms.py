@@ -23,7 +23,8 @@ _FORMS = {
 }
 # A verb's base form always doubles as its plain present (VBP), so that VBP is no reading of its own.
 _VERB_TAGS = frozenset(_FORMS)
-_NOUN_TAGS = frozenset({"NN", "NNS"})
+# What a strict form may be besides. Most participles are adjectives as well ("broken").
+_HARMLESS = {"VBD": frozenset({"JJ"}), "VBN": frozenset({"JJ"})}
 _SOURCE = "lemminflect (SPECIALIST lexicon); VBN filled in where it equals VBD"
 _FAMILY = "verb_forms"
 
@@ -33,6 +34,32 @@ def _is_regular(reading: Reading, word: str) -> bool:
     stem = reading.lemma
     doubled = stem + stem[-1]
     return word in {f"{stem}ed", f"{stem}d", f"{doubled}ed", f"{stem}ked", f"{stem.removesuffix('y')}ied"}
+
+
+def _but(tag: str) -> str:
+    if tag not in _HARMLESS:
+        return ""
+    also = "; a past tense that serves as participle is not counted (spelled, burnt)" if tag == "VBD" else ""
+    return f" but an adjective{also}"
+
+
+def _is_strict(word: str, tag: str) -> bool:
+    """Tell whether a word can be this form of a verb and nothing else."""
+    readings = readings_of(word)
+    tags = {reading.tag for reading in readings} - {"VBP"} - _HARMLESS.get(tag, frozenset())
+    if tags != {tag}:
+        return False
+    return tag != "VBD" or not any(
+        _is_participle_too(reading.lemma, word) for reading in readings if reading.tag == tag
+    )
+
+
+def _is_participle_too(lemma: str, word: str) -> bool:
+    """Tell whether a past tense serves as participle although the lexicon lists another one.
+
+    So do all forms in -ed ("showed" beside "shown", "hanged" beside "hung") and their variants in -t ("burnt").
+    """
+    return _is_regular(Reading("VBD", lemma), word) or word in {f"{lemma}t", f"{lemma[:-1]}t"}
 
 
 def _set(ids: Iterable[int], name: str, phrase: str, definition: str, *tags: str) -> TokenSet:
@@ -52,11 +79,10 @@ def _build(vocabulary: Vocabulary) -> Iterator[TokenSet]:
             tag,
         )
         yield _set(
-            (i for i, tags in tags_of.items() if tags & _VERB_TAGS == {tag} and not tags & _NOUN_TAGS),
+            (i for i, word in words.items() if _is_strict(word, tag)),
             f"{name}_strict",
             strict_phrase,
-            f"A word start, in any case, whose only reading as a verb is {tag} and that is no noun "
-            "(it may be an adjective, as most participles are).",
+            f"A word start, in any case, that the lexicon has as {tag} and as nothing else{_but(tag)}.",
             tag,
         )
     yield from _regular_and_irregular(words)

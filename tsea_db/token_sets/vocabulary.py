@@ -26,6 +26,7 @@ def _byte_spelling() -> list[str]:
 
 
 _LINE_START = 4  # letters of a capitalised token without a leading space, from which on it is taken for a word
+_IN_CAPITALS = 4  # letters from which on a token in capitals is taken for a word, not for an abbreviation
 _SPELLING = _byte_spelling()
 _BYTE_OF = {character: byte for byte, character in enumerate(_SPELLING)}
 
@@ -150,7 +151,8 @@ class Vocabulary:
 
     @cached_property
     def _ordinary(self) -> dict[str, tuple[list[int], list[str]]]:
-        forms = {"text": self.texts, "word": self.words, "spelling": self.spellings}
+        texts = tuple(token.decode("utf-8", "surrogateescape") for token in self.data)
+        forms = {"text": texts, "word": self.words, "spelling": self.spellings}
         kept = {
             on: [(i, text) for i, text in enumerate(rows) if text is not None and i not in self.special]
             for on, rows in forms.items()
@@ -160,7 +162,8 @@ class Vocabulary:
     def ordinary(self, on: str) -> tuple[list[int], list[str]]:
         """Return the tokens that are not special: their ids and their ``text``, ``word`` or ``spelling``.
 
-        Tokens that open no word are left out of the words.
+        Tokens that open no word are left out of the words. Bytes that are no complete UTF-8 character are U+DC80 to
+        U+DCFF in a text here, so that no pattern takes them for a symbol, as it would U+FFFD.
         """
         return self._ordinary[on]
 
@@ -181,7 +184,8 @@ class Vocabulary:
             entry = text.removeprefix(" ").removesuffix(" ") if starts else text
             if starts or (len(text) >= _LINE_START and text.isalpha() and text.istitle()):
                 exact[entry].append(i)
-                folded[entry.lower()].append(i)
+                if not entry.isupper() or len(entry) == 1 or len(entry) >= _IN_CAPITALS:
+                    folded[entry.lower()].append(i)
         return exact, folded
 
     def ids_of_words(self, words: Iterable[str], *, fold_case: bool = False) -> list[int]:
@@ -193,11 +197,16 @@ class Vocabulary:
 
         Args:
             words: What to look for; an entry need not be letters only.
-            fold_case: Whether " Walk" and " WALK" are "walk".
+            fold_case: Whether " Walk" and " WALK" are "walk". Two or three capitals are not taken for a word, unless
+                they are asked for: " US", " IT" and " WHO" are abbreviations.
         """
         exact, folded = self._ids_of_entries
-        found = (folded.get(word.lower(), ()) if fold_case else exact.get(word, ()) for word in words)
-        return sorted({i for ids in found for i in ids})
+        found: set[int] = set()
+        for word in words:
+            found.update(exact.get(word, ()))
+            if fold_case:
+                found.update(folded.get(word.lower(), ()))
+        return sorted(found)
 
     @cached_property
     def _ids_of_texts(self) -> dict[str, list[int]]:
