@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import tsea_db
 from tests import tiny_lm
-from tsea_db import Store
+from tsea_db import Store, schema
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +45,22 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def store_path(tmp_path: Path) -> Path:
     """Return the path of a new, empty store."""
     return tsea_db.create(tmp_path / "new.duckdb").path
+
+
+@pytest.fixture(scope="session")
+def primed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a store with the small model, its sets and their nulls, but no SAE: nulls take most of an ingest's time."""
+    path = tmp_path_factory.mktemp("primed") / "primed.duckdb"
+    store = tsea_db.create(path)
+    one = tsea_db.SaeWeights("one", "memory", "blocks.0.hook_resid_post", "standard", np.eye(1, 192, dtype=np.float32))
+    store.ingest(tiny_lm.MODEL, [one], keep_weights=False, progress=False)
+    for table in store.sql("select table_name from duckdb_columns() where column_name = 'sae_id'").fetchall():
+        if table[0] in schema.metadata.tables:
+            store.sql(f"delete from {table[0]}")
+    return path
+
+
+@pytest.fixture
+def primed_path(tmp_path: Path, primed_file: Path) -> Path:
+    """Return the path of a store of one's own that has the small model, its sets and their nulls, but no SAE."""
+    return Path(shutil.copy(primed_file, tmp_path / "primed.duckdb"))

@@ -154,8 +154,8 @@ def two() -> list[Path]:
     return [tiny_lm.sae("blocks.2.mlp"), tiny_lm.sae("blocks.2.attn.hook_z")]
 
 
-def test_repeating_changes_nothing(store_path: Path, two: list[Path]) -> None:
-    store = tsea_db.open(store_path, mode="rw")
+def test_repeating_changes_nothing(primed_path: Path, two: list[Path]) -> None:
+    store = tsea_db.open(primed_path, mode="rw")
     first = store.ingest(tiny_lm.MODEL, two[:1], progress=False)
     before = content(store)
     runs = store.sql("from ingest_runs").fetchall()
@@ -206,11 +206,11 @@ def test_killed_anywhere_and_run_again_gives_the_same_rows(tmp_path: Path, two: 
 
 
 def test_an_interrupt_in_the_middle_of_an_sae_leaves_nothing_of_it(
-    store_path: Path, two: list[Path], monkeypatch: pytest.MonkeyPatch
+    primed_path: Path, two: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tsea_db.feature_rows import FeatureLoader
 
-    store = tsea_db.open(store_path, mode="rw")
+    store = tsea_db.open(primed_path, mode="rw")
     store.ingest(tiny_lm.MODEL, two[:1], progress=False)
     before = content(store)
     with monkeypatch.context() as patch:
@@ -233,11 +233,11 @@ def made_up(name: str = "made up", *, rows: int = 12, seed: int = 0) -> SaeWeigh
     return SaeWeights(name, "memory", "blocks.0.hook_resid_post", "standard", W_dec)
 
 
-def test_zero_directions_have_no_scores(store_path: Path) -> None:
+def test_zero_directions_have_no_scores(primed_path: Path) -> None:
     sae = made_up()
     sae.W_dec[3] = 0
     sae.W_dec[5] = 2.5  # the same in every dimension: LayerNorm removes it
-    store = tsea_db.open(store_path, mode="rw")
+    store = tsea_db.open(primed_path, mode="rw")
     [done] = store.ingest(tiny_lm.model(), [sae], progress=False)
     rows = store.sql("from features order by feature").df()
     zero = rows["feature"][rows["zero_direction"]].tolist()
@@ -251,8 +251,8 @@ def test_zero_directions_have_no_scores(store_path: Path) -> None:
     assert store.feature("made up", 3).scores.empty
 
 
-def test_names_and_replacement(store_path: Path) -> None:
-    store = tsea_db.open(store_path, mode="rw")
+def test_names_and_replacement(primed_path: Path) -> None:
+    store = tsea_db.open(primed_path, mode="rw")
     store.ingest(tiny_lm.model(), [made_up()], progress=False)
     before = content(store)
     with pytest.raises(InputError, match="another SAE called 'made up'"):
@@ -271,8 +271,8 @@ def test_names_and_replacement(store_path: Path) -> None:
         store.ingest(tiny_lm.model(), [made_up(seed=3), made_up(seed=4)], names=["x"], progress=False)
 
 
-def test_processings_live_side_by_side(store_path: Path) -> None:
-    store = tsea_db.open(store_path, mode="rw")
+def test_processings_live_side_by_side(primed_path: Path) -> None:
+    store = tsea_db.open(primed_path, mode="rw")
     store.ingest(tiny_lm.model(), [made_up()], progress=False)
     store.ingest(tiny_lm.model(), [made_up()], processing="raw", progress=False)
     status = store.status()
@@ -281,11 +281,11 @@ def test_processings_live_side_by_side(store_path: Path) -> None:
     assert not np.allclose(store.logit_weights("made up", 0), store.logit_weights("made up (raw)", 0))
 
 
-def test_weights_need_not_be_kept(store_path: Path) -> None:
-    store = tsea_db.open(store_path, mode="rw")
+def test_weights_need_not_be_kept(primed_path: Path) -> None:
+    store = tsea_db.open(primed_path, mode="rw")
     folder = tiny_lm.sae("blocks.2.mlp")
     store.ingest(tiny_lm.MODEL, [folder], keep_weights=False, progress=False)
-    assert [file.name for file in store_path.parent.iterdir()] == [store_path.name]
+    assert [file.name for file in primed_path.parent.iterdir()] == [primed_path.name]
     assert store.sql("select source, length(directions_hash), kept from saes").fetchall() == [(str(folder), 64, False)]
     with pytest.raises(InputError, match="were not kept"):
         store.logit_weights("blocks.2.mlp", 0)
@@ -304,10 +304,10 @@ def test_nothing_is_stored_when_one_of_several_is_bad(store_path: Path, two: lis
         tsea_db.open(store_path).ingest(tiny_lm.MODEL, two, progress=False)
 
 
-def test_another_model_of_the_same_name(store_path: Path) -> None:
+def test_another_model_of_the_same_name(primed_path: Path) -> None:
     from dataclasses import replace
 
-    store = tsea_db.open(store_path, mode="rw")
+    store = tsea_db.open(primed_path, mode="rw")
     store.ingest(tiny_lm.model(), [made_up()], progress=False)
     other = replace(tiny_lm.model(), unembedding=tiny_lm.model().unembedding * 2)
     with pytest.raises(InputError, match="--model-name"):

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from safetensors.numpy import load_file
 
 import tsea_db
@@ -28,11 +29,11 @@ def model() -> ModelWeights:
 
 
 @cache
-def reference_unembedding() -> np.ndarray:
+def reference_unembedding() -> npt.NDArray[np.float64]:
     """Folded and centred, straight from the file: independent of the package and of TransformerLens."""
     weights = load_file(MODEL / "model.safetensors")
     assert json.loads((MODEL / "config.json").read_text())["tie_word_embeddings"]
-    U = weights["transformer.wte.weight"].astype(np.float64).T
+    U: np.ndarray = weights["transformer.wte.weight"].astype(np.float64).T
     U *= weights["transformer.ln_f.weight"].astype(np.float64)[:, None]
     U -= U.mean(axis=0)
     U -= U.mean(axis=1, keepdims=True)
