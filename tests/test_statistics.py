@@ -31,7 +31,7 @@ D_EFF = 191
 
 
 def members(store: Store, name: str) -> np.ndarray:
-    return store.members(name)["token_id"].to_numpy()
+    return np.asarray(store.members(name)["token_id"])
 
 
 def delta(token_ids: np.ndarray) -> np.ndarray:
@@ -39,19 +39,19 @@ def delta(token_ids: np.ndarray) -> np.ndarray:
     U = tiny_lm.reference_unembedding()
     inside = np.zeros(U.shape[1], dtype=bool)
     inside[token_ids] = True
-    return U[:, inside].mean(axis=1) - U[:, ~inside].mean(axis=1)
+    return np.asarray(U[:, inside].mean(axis=1) - U[:, ~inside].mean(axis=1))
 
 
 def cosines(direction: np.ndarray, name: str = SAE) -> np.ndarray:
     """Cosine of every feature, less its part along the all-ones direction, with a direction."""
     rows = tsea_db.load_sae(tiny_lm.sae(name)).W_dec.astype(np.float64)
     rows -= rows.mean(axis=1, keepdims=True)
-    return rows @ direction / np.linalg.norm(rows, axis=1) / np.linalg.norm(direction)
+    return np.asarray(rows @ direction / np.linalg.norm(rows, axis=1) / np.linalg.norm(direction))
 
 
 def log10_p_of(cosine: np.ndarray) -> np.ndarray:
     t = np.abs(cosine) * np.sqrt((D_EFF - 1) / (1 - cosine**2))
-    return (np.log(2) + scipy.stats.t.logsf(t, D_EFF - 1)) / np.log(10)
+    return np.asarray((np.log(2) + scipy.stats.t.logsf(t, D_EFF - 1)) / np.log(10))
 
 
 def scored(store: Store, set_name: str, sae: str = SAE) -> pd.DataFrame:
@@ -262,7 +262,7 @@ def test_a_set_added_later_changes_no_other(
     late = "starts_with_capital"
     folder = tiny_lm.sae("blocks.2.mlp")
     store = tsea_db.open(store_path, mode="rw")
-    build = ingest.build_catalogue
+    build = tsea_db.build_catalogue
 
     def all_but_one(vocabulary: tsea_db.Vocabulary) -> list[TokenSet]:
         return [token_set for token_set in build(vocabulary) if token_set.name != late]
