@@ -19,7 +19,8 @@ import numpy as np
 
 import tsea_db
 from tsea_db import schema
-from tsea_db.kernels.scoring import score_features, usable_cores
+from tsea_db.kernels.resources import usable_cores
+from tsea_db.kernels.scoring import score_features
 from tsea_db.model_nulls import (
     MOMENT_DRAWS,
     NULL_DRAWS,
@@ -29,9 +30,9 @@ from tsea_db.model_nulls import (
     add_set_nulls,
     measured_sets,
 )
-from tsea_db.registry import StoredSet, set_matrix
 from tsea_db.score_rows import ScoredRows, ScoreWriter, WaitingScores
 from tsea_db.store import StoreFile
+from tsea_db.stored_sets import StoredSet, set_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -412,7 +412,7 @@ def test_p_keep_their_promise_but_for_the_random_tokens(calibrated: tsea_db.Cali
         for level, allowed in (("0.05", 0.004), ("0.01", 0.0015), ("0.001", 0.0004)):
             assert shares[null][level] == pytest.approx(float(level), abs=allowed)
         assert calibrated.report["sets_out_of_tolerance"][null] == []
-    assert shares["random_token"]["0.05"] > 0.4
+    assert shares["random_token"]["0.05"] > 0.3
     assert set(shares) == {"random_direction", "es", "random_token"}
 
 
