@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -48,6 +49,18 @@ def test_the_commands_that_ingest(tmp_path: Path) -> None:
         own = line.replace("path/to/gpt2", str(tiny_lm.MODEL))
         own = own.replace("path/to/blocks.8.hook_resid_pre", str(tiny_lm.SAES[0]))
         run(own.replace("path/to/blocks.9.hook_resid_pre", str(tiny_lm.SAES[1])), tmp_path / "gpt2.duckdb")
+
+
+def test_the_commands_for_own_sets(tiny_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = Path(shutil.copy(tiny_store.path, "own.duckdb"))
+    shutil.copytree(f"{tiny_store.path}.weights", "own.duckdb.weights")
+    Path("my_sets.toml").write_text('[[set]]\nname = "mine"\nexpression = "verb_past - verb_past_participle"\n')
+    lines = section("Your own token sets", "console").splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), store)
+    assert (tmp_path / "library.csv").is_file()
 
 
 def test_the_python(tiny_store: Store, capsys: pytest.CaptureFixture[str]) -> None:
