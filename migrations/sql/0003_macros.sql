@@ -1,0 +1,183 @@
+-- A z of the random-direction null and the cosine with the set's Delta that it stands for, either way.
+-- t = cosine * sqrt((d_eff - 1) / (1 - cosine^2)) has d_eff - 1 degrees of freedom; its normal equivalent is by
+-- G. W. Hill's expansions (Communications of the ACM 13, 1970, algorithms 395 and 396), with y = a * ln(1 + t^2 / (d_eff - 1)).
+create macro z_from_y(y, b) as
+    sqrt(y) * (((((-0.4 * y - 3.3) * y - 24.0) * y - 85.5) / (0.8 * y * y + 100.0 + b) + y + 3.0) / b + 1.0);
+
+create macro log_sine_term(cosine, d_eff) as (1.5 - d_eff) * ln(greatest(1.0 - cosine * cosine, 1.490116e-8));
+
+create macro z_from_cosine(cosine, d_eff) as
+    sign(cosine) * z_from_y(log_sine_term(cosine, d_eff), 48.0 * pow(d_eff - 1.5, 2));
+
+create macro cosine_from_z(z, d_eff) as
+    sign(z) * sqrt(1.0 - exp(-pow(
+        z * (((((0.4 * z * z + 6.3) * z * z + 36.0) * z * z + 94.5)
+            / (48.0 * pow(d_eff - 1.5, 2) + 0.8 * pow(z, 4) + 96.0) - z * z - 3.0) / (48.0 * pow(d_eff - 1.5, 2)) + 1.0), 2)
+        / (d_eff - 1.5)));
+
+-- log10 of the two-sided p of a z, without underflow: the complementary error function by the Chebyshev fit of Press et
+-- al., Numerical Recipes, section 6.2 (relative error 1.2e-7 everywhere).
+create macro log10_erfc(x, t) as
+    (ln(t) - x * x - 1.26551223 + t * (1.00002368 + t * (0.37409196 + t * (0.09678418 + t * (-0.18628806
+    + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277))))))))) / ln(10);
+
+create macro log10_two_sided_p(z) as log10_erfc(abs(z::double) / sqrt(2), 1.0 / (1.0 + abs(z::double) / sqrt(8)));
+
+-- Ids of the token sets with a name or phrase, one for each model; an unknown one is an error that says so.
+create macro named_sets(set_name) as table (
+    select token_sets.set_id, token_sets.model_id
+    from token_sets
+    where token_sets.name = set_name or token_sets.phrase = set_name
+    union all
+    select error('There is no token set called ' || set_name || '. Its name or its phrase is in token_sets.')::integer, 0
+    where not exists (from token_sets where token_sets.name = set_name or token_sets.phrase = set_name)
+);
+
+-- Features that promote a set: their direction is nearer to the set's than those of random directions are.
+create macro enriched(set_name, q := 0.05) as table (
+    select
+        saes.name as sae, scores.feature, scores.z_direction as z, scores.log10_q, scores.es,
+        (scores.es / set_nulls.mean_abs_es)::float as nes
+    from scores
+    join named_sets(set_name) as named on named.set_id = scores.set_id
+    join saes on saes.sae_id = scores.sae_id
+    left join set_nulls on set_nulls.set_id = scores.set_id and set_nulls.processing = saes.processing
+    where scores.z_direction > 0 and scores.log10_q < log10(q)
+    order by scores.z_direction desc, saes.name, scores.feature
+);
+
+-- Features that suppress a set.
+create macro suppressed(set_name, q := 0.05) as table (
+    select
+        saes.name as sae, scores.feature, scores.z_direction as z, scores.log10_q, scores.es,
+        (scores.es / set_nulls.mean_abs_es)::float as nes
+    from scores
+    join named_sets(set_name) as named on named.set_id = scores.set_id
+    join saes on saes.sae_id = scores.sae_id
+    left join set_nulls on set_nulls.set_id = scores.set_id and set_nulls.processing = saes.processing
+    where scores.z_direction < 0 and scores.log10_q < log10(q)
+    order by scores.z_direction, saes.name, scores.feature
+);
+
+-- z of one set given another for every feature of every SAE: the part of A's direction that is orthogonal to B's. NULL
+-- where the two have the same direction.
+create macro conditional(set_a, set_b) as table (
+    with pairs as (
+        select distinct
+            a.set_id as a, b.set_id as b, overlap.processing, overlap.null_corr as r, moment_nulls.d_eff
+        from named_sets(set_a) as a
+        join named_sets(set_b) as b on b.model_id = a.model_id
+        join set_overlaps as overlap
+            on overlap.model_id = a.model_id
+            and ((overlap.set_a = a.set_id and overlap.set_b = b.set_id)
+                or (overlap.set_a = b.set_id and overlap.set_b = a.set_id))
+        join moment_nulls on moment_nulls.model_id = a.model_id and moment_nulls.processing = overlap.processing
+    ),
+    asked as (
+        select saes.sae_id, saes.name, pairs.a, pairs.b, pairs.r, pairs.d_eff
+        from pairs
+        join token_sets on token_sets.set_id = pairs.a
+        join saes on saes.model_id = token_sets.model_id and saes.processing = pairs.processing
+    ),
+    cosines as (
+        select
+            asked.sae_id, asked.name as sae, of_a.feature, of_a.z_direction as z_a, of_b.z_direction as z_b,
+            of_a.log10_q as log10_q_a, of_a.es, asked.a as set_id, asked.b as given_id, asked.r, asked.d_eff,
+            cosine_from_z(of_a.z_direction::double, asked.d_eff) as cosine_a,
+            cosine_from_z(of_b.z_direction::double, asked.d_eff) as cosine_b
+        from asked
+        join scores as of_a on of_a.sae_id = asked.sae_id and of_a.set_id = asked.a
+        join scores as of_b
+            on of_b.sae_id = asked.sae_id and of_b.set_id = asked.b and of_b.feature = of_a.feature
+    ),
+    orthogonal as (
+        select
+            cosines.*,
+            if(1 - cosines.r * cosines.r > 1.490116e-8,
+               (cosines.cosine_a - cosines.r * cosines.cosine_b) / sqrt(1 - cosines.r * cosines.r), null) as cosine
+        from cosines
+    ),
+    logarithms as (
+        select orthogonal.*, log_sine_term(orthogonal.cosine, orthogonal.d_eff) as y from orthogonal
+    )
+    select
+        logarithms.sae_id, logarithms.sae, logarithms.feature, logarithms.z_a, logarithms.z_b, logarithms.log10_q_a,
+        logarithms.es, logarithms.set_id, logarithms.given_id,
+        sign(logarithms.cosine) * z_from_y(logarithms.y, 48.0 * pow(logarithms.d_eff - 1.5, 2)) as z
+    from logarithms
+);
+
+-- Features that promote A beyond what promoting B implies: q of A, and q of A given B, both below q.
+-- Only p below q can have a q below it, so that the others need no rank.
+create macro specific(set_a, set_b, q := 0.05) as table (
+    with tested as (
+        select given.*, log10_two_sided_p(given.z) as log10_p from conditional(set_a, set_b) as given
+        where given.z is not null
+    ),
+    families as (select tested.sae_id, count(*) as n from tested group by tested.sae_id),
+    ranked as (
+        select
+            tested.*,
+            tested.log10_p + log10(families.n)
+                - log10(count(*) over (partition by tested.sae_id order by tested.log10_p)) as log10_adjusted
+        from tested
+        join families on families.sae_id = tested.sae_id
+        where tested.log10_p < log10(q)
+    ),
+    controlled as (
+        select ranked.*, min(ranked.log10_adjusted) over (
+            partition by ranked.sae_id order by ranked.log10_p desc
+            range between unbounded preceding and current row
+        ) as log10_q
+        from ranked
+    )
+    select
+        controlled.sae, controlled.feature, controlled.z, controlled.log10_q, controlled.z_a, controlled.z_b,
+        controlled.log10_q_a, controlled.es
+    from controlled
+    where controlled.z > 0 and controlled.log10_q < log10(q) and controlled.z_a > 0 and controlled.log10_q_a < log10(q)
+    order by controlled.z desc, controlled.sae, controlled.feature
+);
+
+-- Every set of one feature, the most promoted first.
+create macro profile(sae, feature) as table (
+    select
+        token_sets.name as set_name, token_sets.phrase, token_sets.family, token_sets.size,
+        scores.z_direction as z, scores.log10_q, scores.es, (scores.es / set_nulls.mean_abs_es)::float as nes,
+        scores.peak_rank, set_nulls.decodability
+    from saes
+    join scores on scores.sae_id = saes.sae_id
+    join token_sets on token_sets.set_id = scores.set_id
+    left join set_nulls on set_nulls.set_id = scores.set_id and set_nulls.processing = saes.processing
+    where saes.name = sae and scores.feature = feature
+    order by scores.z_direction desc nulls last, token_sets.set_id
+);
+
+-- False-discovery rate over all features and sets of one SAE: which (feature, set) pairs does it have?
+create macro global_q(sae, q := 0.05) as table (
+    with family as (
+        select scores.set_id, scores.feature, scores.z_direction, scores.log10_p, saes.sae_id
+        from saes
+        join scores on scores.sae_id = saes.sae_id
+        where saes.name = sae and scores.log10_p is not null
+    ),
+    size as (select count(*) as n from family),
+    ranked as (
+        select
+            family.*,
+            family.log10_p + log10(size.n) - log10(count(*) over (order by family.log10_p)) as log10_adjusted
+        from family, size
+        where family.log10_p < log10(q)
+    ),
+    controlled as (
+        select ranked.*, min(ranked.log10_adjusted) over (
+            order by ranked.log10_p desc range between unbounded preceding and current row
+        ) as log10_q
+        from ranked
+    )
+    select controlled.feature, token_sets.name as set_name, token_sets.phrase, controlled.z_direction as z, controlled.log10_q
+    from controlled
+    join token_sets on token_sets.set_id = controlled.set_id
+    where controlled.log10_q < log10(q)
+    order by controlled.log10_q, controlled.feature, token_sets.set_id
+)
