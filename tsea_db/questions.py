@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @cache
 def question(name: str) -> str:
     """Return the SQL of a named question."""
-    return (files("tsea_db.queries") / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("tsea_db.queries") / "internal" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def ask(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters: Any) -> list[dict[str, Any]]:

@@ -107,9 +107,9 @@ create macro conditional(set_a, set_b) as table (
     from logarithms
 );
 
--- Features that promote A beyond what promoting B implies: q of A, and q of A given B, both below q.
--- Only p below q can have a q below it, so that the others need no rank.
-create macro specific(set_a, set_b, q := 0.05) as table (
+-- q of A given B for every feature, over the features of one SAE. Only p below q can have a q below it, so that the others
+-- need no rank and are left out.
+create macro conditional_q(set_a, set_b, q := 0.05) as table (
     with tested as (
         select given.*, log10_two_sided_p(given.z) as log10_p from conditional(set_a, set_b) as given
         where given.z is not null
@@ -122,21 +122,21 @@ create macro specific(set_a, set_b, q := 0.05) as table (
                 - log10(count(*) over (partition by tested.sae_id order by tested.log10_p)) as log10_adjusted
         from tested
         join families on families.sae_id = tested.sae_id
-        where tested.log10_p < log10(q)
-    ),
-    controlled as (
-        select ranked.*, min(ranked.log10_adjusted) over (
-            partition by ranked.sae_id order by ranked.log10_p desc
-            range between unbounded preceding and current row
-        ) as log10_q
-        from ranked
+        where tested.log10_p <= log10(q)
     )
-    select
-        controlled.sae, controlled.feature, controlled.z, controlled.log10_q, controlled.z_a, controlled.z_b,
-        controlled.log10_q_a, controlled.es
-    from controlled
-    where controlled.z > 0 and controlled.log10_q < log10(q) and controlled.z_a > 0 and controlled.log10_q_a < log10(q)
-    order by controlled.z desc, controlled.sae, controlled.feature
+    select ranked.*, least(0, min(ranked.log10_adjusted) over (
+        partition by ranked.sae_id order by ranked.log10_p desc
+        range between unbounded preceding and current row
+    )) as log10_q
+    from ranked
+);
+
+-- Features that promote A beyond what promoting B implies: q of A, and q of A given B, both below q.
+create macro specific(set_a, set_b, q := 0.05) as table (
+    select given.sae, given.feature, given.z, given.log10_q, given.z_a, given.z_b, given.log10_q_a, given.es
+    from conditional_q(set_a, set_b, q := q) as given
+    where given.z > 0 and given.log10_q < log10(q) and given.z_a > 0 and given.log10_q_a < log10(q)
+    order by given.z desc, given.sae, given.feature
 );
 
 -- Every set of one feature, the most promoted first.

@@ -40,7 +40,6 @@ _KEYS = {
     Kind.SET: (*_COMMON, "direction", "sets", "families", "except_sets"),
     Kind.COMPOSITE: (*_COMMON, "direction", "sets", "but_not", "given", "contrasts"),
 }
-_LABELS = {Kind.SET: "{phrase}", Kind.COMPOSITE: "{a} beyond {b}"}
 _LOWER, _UPPER = ("above", "at_least"), ("below", "at_most")
 
 
@@ -137,7 +136,7 @@ class _Reader:
             name=name,
             kind=kind,
             where=self._conditions(given, kind, index),
-            label=self._typed(given, "label", str, _LABELS.get(kind, name), index),
+            label=self._typed(given, "label", str, _default_label(name, kind, bool(given.get("given") or given.get("contrasts"))), index),
             direction=self._choice(given, "direction", Direction, index, Direction.PROMOTES),
             **sets,
             families=tuple(self._texts(given, "families", index)),
@@ -215,7 +214,7 @@ class _Reader:
         found = []
         for operator, value in table.items():
             if operator not in OPERATORS:
-                self._fail(f"there is no comparison {operator!r}.{_near(operator, OPERATORS)}", line)
+                self._fail(f"there is no comparison {operator!r}.{_near(operator, list(OPERATORS))}", line)
             if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
                 self._fail(f"{name} ({column.meaning}) is compared with a {column.threshold}, not {value!r}", line)
             if operator != "is" and column.threshold is not Threshold.NUMBER:
@@ -279,6 +278,14 @@ class _Reader:
         raise RulesError(msg)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _default_label(name: str, kind: Kind, tested_given: bool) -> str:
+    if kind is Kind.SET:
+        return "{phrase}"
+    return "{a} beyond {b}" if kind is Kind.COMPOSITE and tested_given else name
+
+
+def _near(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f" Did you mean {', '.join(near)}?" if near else f" Known are {', '.join(known)}."
+    if near:
+        return f" Did you mean {', '.join(near)}?"
+    return f" Known are {', '.join(known)}." if known else ""
