@@ -39,10 +39,7 @@ NULL_DRAWS, BLOCK = 4000, 2000
 def unembedding() -> NDArray[np.float32]:
     """Tied unembedding (d_model x n_tokens) with the final norm's weight folded in, centred both ways."""
     weights = load_file(MODEL / "model.safetensors")
-    U = (
-        weights["transformer.wte.weight"].astype(np.float64)
-        * weights["transformer.ln_f.weight"].astype(np.float64)
-    ).T
+    U = (weights["transformer.wte.weight"].astype(np.float64) * weights["transformer.ln_f.weight"].astype(np.float64)).T
     U -= U.mean(axis=0)
     U -= U.mean(axis=1, keepdims=True)
     return U.astype(np.float32)
@@ -108,9 +105,7 @@ def print_shares(title: str, names: list[str], sizes: NDArray[np.int64], shares:
 
 def main() -> None:
     """Run both Monte Carlos and print their tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--t-draws", type=int, default=2_000_000)
     parser.add_argument("--es-draws", type=int, default=100_000)
     arguments = parser.parse_args()

@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .printing import print_table
+from .printing import cell, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tsea_db.stored_saes import IngestedSae
+
+
+_TITLES = {
+    "sae": "SAE",
+    "hook_point": "hook point",
+    "n_features": "features",
+    "n_dead": "dead",
+    "n_zero_direction": "zero direction",
+    "n_sets": "sets",
+    "n_scores": "scores",
+    "n_sets_without_z": "sets without z",
+}
 
 
 @click.command()
@@ -78,9 +90,13 @@ def print_ingested(done: list[IngestedSae]) -> None:
     import pandas as pd
 
     rows = pd.DataFrame([asdict(sae) for sae in done], dtype=object)
+    shares = ["controls_direction", "controls_es", "controls_token"]
+    rows["controls p < .05"] = [" / ".join(cell(sae[share]) or "-" for share in shares) for _, sae in rows.iterrows()]
+    rows = rows.drop(columns=shares)
     rows["seconds"] = [f"{sae.seconds:.1f}" if sae.seconds else "stored already" for sae in done]
     rows["n_dead"] = ["not known" if sae.n_dead is None else sae.n_dead for sae in done]
-    rows.columns = pd.Index(
-        ["SAE", "hook point", "features", "dead", "zero direction", "sets", "scores", "seconds"], name="column"
-    )
+    rows.columns = pd.Index([_TITLES.get(name, name) for name in rows.columns], name="column")
     print_table(rows)
+    click.echo(
+        "Random sets of the same sizes have p < 0.05 in these shares of the features (by direction / ES / random tokens)."
+    )

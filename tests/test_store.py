@@ -10,7 +10,6 @@ import duckdb
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine
 
 import tsea_db
 from tests.tiny_lm import ROOT
@@ -34,15 +33,15 @@ def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
                 "select table_name, constraint_type, constraint_column_names "
                 "from duckdb_constraints() where table_name <> 'alembic_version' order by all"
             ).fetchall(),
+            "views": connection.execute("select view_name, sql from duckdb_views() where not internal").fetchall(),
             "sequences": connection.execute("select sequence_name from duckdb_sequences()").fetchall(),
             "indexes": connection.execute("select index_name from duckdb_indexes()").fetchall(),
         }
 
 
 def test_migrations_make_the_tables_of_the_metadata(tmp_path: Path, store_path: Path) -> None:
-    engine = create_engine(f"duckdb:///{tmp_path / 'direct.duckdb'}", poolclass=NullPool)
-    schema.metadata.create_all(engine)
-    engine.dispose()
+    with StoreFile(tmp_path / "direct.duckdb").engine() as engine:
+        schema.metadata.create_all(engine)
     made = shape(tmp_path / "direct.duckdb")
     assert made == shape(store_path)
     assert len(made["columns"]) > 60

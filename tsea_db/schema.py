@@ -1,14 +1,18 @@
 """The tables of a store, as SQLAlchemy metadata.
 
 No foreign keys (rebuilding a table that has one damages its parent in DuckDB) and no index on the large tables: they
-are loaded sorted, and DuckDB's zone maps do the rest. The migrations in ``migrations/`` make the same tables; a test
-holds the two together.
+are loaded sorted, and DuckDB's zone maps do the rest. The migrations in ``migrations/`` make the same tables and views; a
+test holds the two together.
+
+Library sets have ids from 0 up, side sets (random controls, and what is left of two sets of a contrast) from -1 down,
+so that one table holds the nulls of both.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     ARRAY,
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -20,9 +24,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    event,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The schema revision that this package reads and writes: the newest in ``migrations/versions``."""
 
 metadata = MetaData()
@@ -147,6 +152,11 @@ sae_sets = Table(
     Column("set_id", Integer, nullable=False),
     Column("content_hash", String, nullable=False),
     Column("n_scored", Integer, nullable=False),
+    Column("null_median", Double),
+    Column("null_mad", Double),
+    Column("lambda", Double, quote=True),
+    Column("cosine_sd", Double),
+    Column("reason", String),
 )
 
 scores = Table(
@@ -157,6 +167,128 @@ scores = Table(
     Column("feature", Integer, nullable=False),
     Column("es", Float, nullable=False),
     Column("peak_rank", Integer, nullable=False),
+    Column("z_direction", Float),
+    Column("log10_p", Float),
+    Column("log10_q", Float),
+    Column("log10_p_es", Float),
+    Column("log10_p_token", Float),
+)
+
+side_sets = Table(
+    "side_sets",
+    metadata,
+    _key("set_id"),
+    Column("model_id", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("seed", Integer),
+    Column("token_ids", ARRAY(Integer), nullable=False),
+)
+
+set_nulls = Table(
+    "set_nulls",
+    metadata,
+    Column("model_id", Integer, nullable=False),
+    Column("processing", String, nullable=False),
+    Column("set_id", Integer, nullable=False),
+    Column("n_draws", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("d_eff", Integer, nullable=False),
+    Column("mean_abs_es", Double),
+    Column("quantiles", ARRAY(Double)),
+    Column("mu", Double),
+    Column("sigma", Double),
+    Column("fit_error", Double),
+    Column("threshold", Double),
+    Column("decodability", Double),
+    Column("chance_decodability", Double),
+    Column("reason", String),
+    Column("es_reason", String),
+)
+
+moment_nulls = Table(
+    "moment_nulls",
+    metadata,
+    Column("model_id", Integer, nullable=False),
+    Column("processing", String, nullable=False),
+    Column("n_draws", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("d_eff", Integer, nullable=False),
+    Column("shares", ARRAY(Double), nullable=False),
+    Column("kurtosis", ARRAY(Double), nullable=False),
+    Column("skewness", ARRAY(Double), nullable=False),
+    Column("cos_var_ratio", ARRAY(Double), nullable=False),
+)
+
+set_overlaps = Table(
+    "set_overlaps",
+    metadata,
+    Column("model_id", Integer, nullable=False),
+    Column("processing", String, nullable=False),
+    Column("set_a", Integer, nullable=False),
+    Column("set_b", Integer, nullable=False),
+    Column("intersection", Integer, nullable=False),
+    Column("jaccard", Double, nullable=False),
+    Column("overlap_coefficient", Double, nullable=False),
+    Column("null_corr", Double),
+)
+
+contrasts = Table(
+    "contrasts",
+    metadata,
+    _key("contrast_id"),
+    Column("model_id", Integer, nullable=False),
+    Column("set_a", Integer, nullable=False),
+    Column("set_b", Integer, nullable=False),
+    Column("only_a", Integer),
+    Column("a_and_b", Integer),
+)
+
+sae_contrasts = Table(
+    "sae_contrasts",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("contrast_id", Integer, nullable=False),
+    Column("n_scored", Integer, nullable=False),
+    Column("reason", String),
+)
+
+contrast_scores = Table(
+    "contrast_scores",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("contrast_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("z_a_given_b", Float, nullable=False),
+    Column("log10_p", Float, nullable=False),
+    Column("log10_q", Float, nullable=False),
+)
+
+partition_scores = Table(
+    "partition_scores",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("set_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("es", Float, nullable=False),
+    Column("peak_rank", Integer, nullable=False),
+    Column("z_direction", Float),
+    Column("log10_p", Float),
+    Column("log10_q", Float),
+    Column("log10_p_es", Float),
+    Column("log10_p_token", Float),
+)
+
+control_scores = Table(
+    "control_scores",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("set_id", Integer, nullable=False),
+    Column("n_scored", Integer, nullable=False),
+    Column("share_p_direction", Double),
+    Column("share_p_es", Double),
+    Column("share_p_token", Double),
 )
 
 ingest_runs = Table(
@@ -171,3 +303,34 @@ ingest_runs = Table(
     Column("n_scores", BigInteger, nullable=False),
     Column("package_version", String, nullable=False),
 )
+
+SCORED_VIEW = """
+create view scored as
+with walked as (
+    select
+        saes.name as sae, scores.feature, token_sets.name as set_name, token_sets.family, token_sets.phrase,
+        token_sets.size, scores.es, (scores.es / set_nulls.mean_abs_es)::float as nes, scores.peak_rank,
+        round(
+            (scores.es::double * token_sets.size * (models.d_vocab - token_sets.size)
+            + scores.peak_rank::double * token_sets.size) / models.d_vocab
+        )::integer as hits,
+        scores.z_direction, scores.log10_p, scores.log10_q, scores.log10_p_es,
+        scores.log10_p_es is not null and abs(scores.es::double) > set_nulls.threshold as log10_p_es_extrapolated,
+        scores.log10_p_token, scores.sae_id, scores.set_id
+    from scores
+    join saes on saes.sae_id = scores.sae_id
+    join models on models.model_id = saes.model_id
+    join token_sets on token_sets.set_id = scores.set_id
+    left join set_nulls on set_nulls.set_id = scores.set_id and set_nulls.processing = saes.processing
+)
+select
+    sae, feature, set_name, family, phrase, size, es, nes, peak_rank, if(es >= 0, hits, size - hits) as leading_edge,
+    z_direction, log10_p, log10_q, log10_p_es, log10_p_es_extrapolated, log10_p_token, sae_id, set_id
+from walked
+"""
+"""Every score with its names and with what follows from it.
+
+The leading edge: members at or before the peak of the running sum (es > 0), or after its trough (es < 0).
+"""
+
+event.listen(metadata, "after_create", DDL(SCORED_VIEW.replace("%", "%%")))

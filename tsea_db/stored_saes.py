@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tsea_db.registry import StoredSet
+    from tsea_db.side_sets import Contrast
     from tsea_db.weights.sae import SaeWeights
+
+
+_RESULTS = (
+    schema.scores,
+    schema.partition_scores,
+    schema.contrast_scores,
+    schema.control_scores,
+    schema.sae_contrasts,
+    schema.sae_sets,
+    schema.features,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,11 @@ class IngestedSae:
         n_zero_direction: Features without any effect on the logits, which have no scores.
         n_sets: Token sets it has scores for.
         n_scores: Scores it has.
+        n_sets_without_z: Token sets among them without z, p and q; ``sae_sets`` has the reasons.
+        controls_direction: Mean share of features with ``log10_p`` below 0.05 over the random controls; None if the
+            null does not apply. Near 0.05 if the SAE's features are no more alike than random directions.
+        controls_es: The same for ``log10_p_es``.
+        controls_token: The same for ``log10_p_token``.
         seconds: Time this ingest spent on it; 0 if all was there already.
     """
 
@@ -51,6 +68,10 @@ class IngestedSae:
     n_zero_direction: int
     n_sets: int
     n_scores: int
+    n_sets_without_z: int
+    controls_direction: float | None
+    controls_es: float | None
+    controls_token: float | None
     seconds: float
 
 
@@ -85,8 +106,22 @@ def make_room(connection: Connection, name: str, key: SaeKey, *, replace: bool) 
             "Give this one another name with --name, or put it in the other's place with --replace."
         )
         raise InputError(msg)
-    for dependent in (schema.scores, schema.sae_sets, schema.features, schema.ingest_runs, table):
+    forget_results(connection, row.sae_id)
+    for dependent in (schema.ingest_runs, table):
         connection.execute(delete(dependent).where(dependent.c.sae_id == row.sae_id))
+
+
+def forget_results(connection: Connection, sae_id: int) -> None:
+    """Delete all that was computed for an SAE."""
+    for table in _RESULTS:
+        connection.execute(delete(table).where(table.c.sae_id == sae_id))
+
+
+def lacks_statistics(connection: Connection, sae_id: int) -> bool:
+    """Tell whether an SAE was scored by a version that stored neither z nor p."""
+    table = schema.sae_sets.c
+    without = select(table.set_id).where(table.sae_id == sae_id, table.null_median.is_(None), table.reason.is_(None))
+    return connection.execute(without.limit(1)).first() is not None
 
 
 def enter_sae(connection: Connection, sae: SaeWeights, key: SaeKey, directions_hash: str, *, kept: bool) -> int:
@@ -113,10 +148,24 @@ def enter_sae(connection: Connection, sae: SaeWeights, key: SaeKey, directions_h
 
 
 def sets_to_score(connection: Connection, sae_id: int, sets: list[StoredSet]) -> list[StoredSet]:
-    """Return the sets that the SAE has no scores for."""
+    """Return the library sets that the SAE has no scores for."""
     table = schema.sae_sets
     scored = set(connection.execute(select(table.c.set_id).where(table.c.sae_id == sae_id)).scalars())
     return [stored for stored in sets if stored.set_id not in scored]
+
+
+def controls_to_score(connection: Connection, sae_id: int, controls: list[StoredSet]) -> list[StoredSet]:
+    """Return the random controls that the SAE has no shares of."""
+    table = schema.control_scores
+    scored = set(connection.execute(select(table.c.set_id).where(table.c.sae_id == sae_id)).scalars())
+    return [stored for stored in controls if stored.set_id not in scored]
+
+
+def contrasts_to_score(connection: Connection, sae_id: int, contrasts: list[Contrast]) -> list[Contrast]:
+    """Return the contrasts that the SAE has no scores for."""
+    table = schema.sae_contrasts
+    scored = set(connection.execute(select(table.c.contrast_id).where(table.c.sae_id == sae_id)).scalars())
+    return [contrast for contrast in contrasts if contrast.contrast_id not in scored]
 
 
 def summarise(connection: Connection, sae_id: int, seconds: float) -> IngestedSae:
@@ -134,6 +183,18 @@ def summarise(connection: Connection, sae_id: int, seconds: float) -> IngestedSa
     n_sets, n_scores = connection.execute(
         select(func.count(), func.coalesce(func.sum(sets.c.n_scored), 0)).where(sets.c.sae_id == sae_id)
     ).one()
+    null, controls = schema.set_nulls, schema.control_scores
+    n_without_z = connection.execute(
+        select(func.count())
+        .select_from(sets.join(sae, sae.c.sae_id == sets.c.sae_id))
+        .join(null, (null.c.set_id == sets.c.set_id) & (null.c.processing == sae.c.processing))
+        .where(sets.c.sae_id == sae_id, null.c.reason.is_not(None))
+    ).scalar_one()
+    shares = connection.execute(
+        select(
+            func.avg(controls.c.share_p_direction), func.avg(controls.c.share_p_es), func.avg(controls.c.share_p_token)
+        ).where(controls.c.sae_id == sae_id)
+    ).one()
     return IngestedSae(
         sae=name,
         hook_point=hook_point,
@@ -142,5 +203,9 @@ def summarise(connection: Connection, sae_id: int, seconds: float) -> IngestedSa
         n_zero_direction=n_zero,
         n_sets=n_sets,
         n_scores=int(n_scores),
+        n_sets_without_z=n_without_z,
+        controls_direction=shares[0],
+        controls_es=shares[1],
+        controls_token=shares[2],
         seconds=seconds,
     )

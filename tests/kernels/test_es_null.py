@@ -32,12 +32,8 @@ def test_tail_p_is_near_the_truth_far_beyond_the_draws() -> None:
 
 
 def test_shares_below_each_level_on_fresh_draws() -> None:
-    draws = np.stack(
-        [folded_normal_es(4000, s, seed) for seed, s in enumerate(np.linspace(0.1, 1.2, 50))], axis=1
-    )
-    fresh = np.stack(
-        [folded_normal_es(4000, s, 99 + i) for i, s in enumerate(np.linspace(0.1, 1.2, 50))], axis=1
-    )
+    draws = np.stack([folded_normal_es(4000, s, seed) for seed, s in enumerate(np.linspace(0.1, 1.2, 50))], axis=1)
+    fresh = np.stack([folded_normal_es(4000, s, 99 + i) for i, s in enumerate(np.linspace(0.1, 1.2, 50))], axis=1)
     log10_p = log10_p_es(fresh, fit_es_null(draws))
     for level, tolerance in ((0.5, 0.006), (0.05, 0.004), (0.01, 0.0015), (0.001, 0.0004)):
         assert (log10_p < np.log10(level)).mean() == pytest.approx(level, abs=tolerance)
@@ -113,9 +109,7 @@ def test_nes_keeps_the_sign_and_has_mean_one_over_the_draws() -> None:
 def test_single_precision_scores_are_taken_as_they_are() -> None:
     null = fit_es_null(folded_normal_es(4000, 0.4, 0).astype(np.float32)[:, None])
     es = np.linspace(-0.9, 0.9, 50)[:, None]
-    np.testing.assert_allclose(
-        log10_p_es(es.astype(np.float32), null), log10_p_es(es, null), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(log10_p_es(es.astype(np.float32), null), log10_p_es(es, null), rtol=1e-5, atol=1e-6)
 
 
 def test_fit_error_is_small_where_the_model_holds_and_large_where_not() -> None:

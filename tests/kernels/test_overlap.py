@@ -59,9 +59,7 @@ def test_counts_equal_pythons_sets(sets: SetDirections) -> None:
             assert found.null_corr[a, b] == pytest.approx(expected, abs=5e-8)
 
 
-def test_null_corr_is_the_correlation_of_random_directions_cosines(
-    sets: SetDirections, whole: ReadSubspace
-) -> None:
+def test_null_corr_is_the_correlation_of_random_directions_cosines(sets: SetDirections, whole: ReadSubspace) -> None:
     cosines = sample_directions(100_000, 0, whole) @ sets.unit[:4].T
     expected = set_overlaps(*csr(SETS), N_TOKENS, sets).null_corr[:4, :4]
     np.testing.assert_allclose(np.corrcoef(cosines.T), expected, atol=0.015)
@@ -89,9 +87,7 @@ def test_the_same_direction_given_itself_has_nothing_left(sets: SetDirections, w
 
 def planted(direction: Floats, noise: Floats, size: float) -> Floats:
     across = noise - (noise @ direction)[:, None] * direction
-    return np.asarray(
-        size * direction + np.sqrt(1 - size**2) * across / np.linalg.norm(across, axis=1)[:, None]
-    )
+    return np.asarray(size * direction + np.sqrt(1 - size**2) * across / np.linalg.norm(across, axis=1)[:, None])
 
 
 def test_planted_signals_of_a_of_b_and_of_a_only(sets: SetDirections, whole: ReadSubspace) -> None:
@@ -110,9 +106,7 @@ def test_planted_signals_of_a_of_b_and_of_a_only(sets: SetDirections, whole: Rea
         assert (np.mean(b_given_a > 3) > 0.9) == beyond_a
 
 
-def chosen_by_projection(
-    row: Floats, significant: NDArray[np.bool_], units: Floats, level: float
-) -> list[int]:
+def chosen_by_projection(row: Floats, significant: NDArray[np.bool_], units: Floats, level: float) -> list[int]:
     """The same choice from full vectors: project the candidate's Delta off the kept ones by least squares."""
     kept: list[int] = []
     for candidate in sorted(np.flatnonzero(significant), key=lambda s: -abs(row @ units[s])):

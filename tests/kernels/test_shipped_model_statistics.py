@@ -88,9 +88,7 @@ def read_part(U: NDArray[np.float32]) -> ReadSubspace:
 
 
 @pytest.fixture(scope="module", name="sets")
-def directions(
-    U: NDArray[np.float32], members: dict[str, list[int]], subspace: ReadSubspace
-) -> SetDirections:
+def directions(U: NDArray[np.float32], members: dict[str, list[int]], subspace: ReadSubspace) -> SetDirections:
     return set_directions(U, *csr(members), subspace)
 
 

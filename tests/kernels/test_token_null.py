@@ -64,9 +64,7 @@ def test_one_member_has_a_closed_form() -> None:
     np.testing.assert_allclose(10**log10_p, 2 * (misses + 1) / V, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("k", "m"), [(1, 1), (1, 7), (2, 3), (3, 3), (3, 8), (4, 6), (5, 5), (6, 9), (7, 20)]
-)
+@pytest.mark.parametrize(("k", "m"), [(1, 1), (1, 7), (2, 3), (3, 3), (3, 8), (4, 6), (5, 5), (6, 9), (7, 20)])
 def test_every_value_of_small_cases_equals_the_count_of_orders(k: int, m: int) -> None:
     null = build_token_null([k], k + m)
     for h in attainable(k, m):
@@ -153,9 +151,7 @@ def test_ballot_form_is_exact_where_the_set_divides_the_others() -> None:
     factorials = log_factorials(5050)
     for h in peaks(50, 5000, 30, seed=0):
         if 50 - h / 5000 > 3:
-            assert ballot_sum(h / 250_000, 50, 5000) == pytest.approx(
-                first_entries(h, 50, 5000, factorials), abs=1e-7
-            )
+            assert ballot_sum(h / 250_000, 50, 5000) == pytest.approx(first_entries(h, 50, 5000, factorials), abs=1e-7)
 
 
 def test_p_far_below_1e_4000_stays_finite_and_ordered() -> None:

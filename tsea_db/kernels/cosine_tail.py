@@ -32,6 +32,7 @@ MIN_SINE_SQUARED = 2.0**-26
 
 _NODES = 1025
 _CONTINUED_FRACTION_STEPS = 2000
+_NEWTON_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,36 @@ def z_and_log10_p(cosines: Floats, dimension: int) -> tuple[Floats, Floats]:
     z, log10_p = np.empty_like(flat), np.empty_like(flat)
     _fill(flat, table.step, table.coefficients, z, log10_p)
     return z.reshape(cosines.shape), log10_p.reshape(cosines.shape)
+
+
+@njit(cache=True, parallel=True)
+def _invert(z: Floats, step: float, coefficients: Floats, cosines: Floats) -> None:
+    slope_at_0, last = coefficients[0, 3], coefficients.shape[0] * step
+    for i in prange(z.size):
+        q = min(abs(z[i]) / slope_at_0, last)
+        for _ in range(_NEWTON_STEPS):
+            piece = min(int(q / step), coefficients.shape[0] - 1)
+            x = q - piece * step
+            c = coefficients[piece]
+            ratio = c[3] + x * (c[2] + x * (c[1] + x * c[0]))
+            slope = ratio + q * (c[2] + x * (2.0 * c[1] + 3.0 * x * c[0]))
+            change = (q * ratio - abs(z[i])) / slope
+            q = min(max(q - change, 0.0), last)
+            if abs(change) <= 1e-15 * q:
+                break
+        cosines[i] = math.copysign(math.sqrt(-math.expm1(-q * q)), z[i])
+
+
+def cosines_of_z(z: Floats, dimension: int) -> Floats:
+    """Return the cosines that have these normal equivalents: the inverse of `z_and_log10_p`.
+
+    A store holds z, not cosines, and tests of one set given another need cosines.
+    """
+    table = normal_equivalent(dimension)
+    flat = np.ascontiguousarray(z, dtype=np.float64).ravel()
+    cosines = np.empty_like(flat)
+    _invert(flat, table.step, table.coefficients, cosines)
+    return cosines.reshape(z.shape)
 
 
 def critical_cosine(level: float, dimension: int) -> float:

@@ -15,9 +15,7 @@ Floats = NDArray[np.float64]
 _RANK_TOLERANCE = 1e-10
 
 
-def decodability(
-    centred_gram: Floats, sets: SetDirections, sizes: NDArray[np.integer], n_tokens: int
-) -> Floats:
+def decodability(centred_gram: Floats, sets: SetDirections, sizes: NDArray[np.integer], n_tokens: int) -> Floats:
     """Return each set's multiple correlation R of membership with the unembedding's rows, intercept included.
 
     ``R**2 = (k * (V - k) / V) * Delta' G^+ Delta`` with ``G = U U'`` of the unembedding less its mean

@@ -178,8 +178,7 @@ def set_directions(
     # Rounding of U leaves about 1e-8 of a column's length where the means are equal.
     flat = length <= _ZERO_TOLERANCE * np.sqrt(energy / n_tokens)
     reasons = tuple(
-        _set_reason(bool(size_fits), bool(zero), subspace.d_eff)
-        for size_fits, zero in zip(scored, flat, strict=True)
+        _set_reason(bool(size_fits), bool(zero), subspace.d_eff) for size_fits, zero in zip(scored, flat, strict=True)
     )
     used = np.array([reason is None for reason in reasons], dtype=bool)
     unit = np.where(used[:, None], delta / np.where(used, length, 1.0)[:, None], 0.0)
@@ -251,9 +250,7 @@ def exact_cosines(unit_rows: Floats, unit_columns: Floats) -> Floats:
     return np.clip((left @ right.T) * (1.0 / _GRID**2), -1.0, 1.0)
 
 
-def direction_scores(
-    rows: NDArray[np.floating], sets: SetDirections, subspace: ReadSubspace
-) -> DirectionScores:
+def direction_scores(rows: NDArray[np.floating], sets: SetDirections, subspace: ReadSubspace) -> DirectionScores:
     """Score features' directions (n_features x d_model, mapped to the residual stream) against all sets."""
     unit, feature_usable = unit_directions(rows, subspace)
     cosine = exact_cosines(unit, sets.unit)

@@ -97,7 +97,8 @@ def fit_es_null(abs_es: NDArray[np.floating]) -> EsNull:
         tail = probits[ordered[:, column] > quantiles[column, -1], column]
         mu, sigma = fit_truncated_normal(tail, start)
         fit[:, column] = mu, sigma, _fit_error(tail, start, mu, sigma)
-    mean = np.where(fitted, ordered.mean(axis=0), 0.0)
+    # Set by set in memory: the mean's last bits must not depend on which other sets are fitted.
+    mean = np.where(fitted, np.ascontiguousarray(ordered.T).mean(axis=1), 0.0)
     return EsNull(n_draws, mean, np.where(fitted[:, None], quantiles, 0.0), fit[0], fit[1], fit[2], fitted)
 
 

@@ -49,9 +49,7 @@ def joint_fit(
 
     """
     if ridge <= 0.0:
-        raise InputError(
-            f"the ridge must be positive, got {ridge}: without it, sets that add up to others fail"
-        )
+        raise InputError(f"the ridge must be positive, got {ridge}: without it, sets that add up to others fail")
     if np.any(np.diff(offsets) == 0):
         raise InputError("a set without members has no coefficient: leave it out of the joint fit")
     d_model, n_tokens = U.shape

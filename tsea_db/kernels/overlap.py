@@ -44,9 +44,7 @@ class SetOverlaps:
     null_corr: Floats
 
 
-def intersections(
-    offsets: NDArray[np.integer], token_ids: NDArray[np.integer], n_tokens: int
-) -> NDArray[np.int64]:
+def intersections(offsets: NDArray[np.integer], token_ids: NDArray[np.integer], n_tokens: int) -> NDArray[np.int64]:
     """Count the tokens that each pair of sets (CSR offsets and members) shares; sizes are on the diagonal."""
     ones = np.ones(len(token_ids), dtype=np.int64)
     memberships = csr_array((ones, token_ids, offsets), shape=(len(offsets) - 1, n_tokens))
@@ -83,9 +81,7 @@ class ConditionalScores:
     distinct: Bools
 
 
-def conditional_scores(
-    cosine_a: Floats, cosine_b: Floats, null_corr: Floats | float, d_eff: int
-) -> ConditionalScores:
+def conditional_scores(cosine_a: Floats, cosine_b: Floats, null_corr: Floats | float, d_eff: int) -> ConditionalScores:
     """Score A given B: z of ``Delta_A - r * Delta_B``, with unit Deltas and ``r = null_corr``.
 
     The cosine of a feature with that direction is ``(cosine_a - r * cosine_b) / sqrt(1 - r**2)``. The
@@ -135,9 +131,7 @@ def _choose(cosine: Floats, significant: Bools, null_corr: Floats, least: float,
 
 
 @njit(cache=True)
-def _choose_one(
-    cosine: Floats, sets: NDArray[np.int64], null_corr: Floats, least: float, kept: Bools
-) -> None:
+def _choose_one(cosine: Floats, sets: NDArray[np.int64], null_corr: Floats, least: float, kept: Bools) -> None:
     """Gram-Schmidt on correlations: row i of ``factor`` is a Cholesky row of the kept sets' null_corr."""
     factor = np.zeros((len(sets), len(sets)))
     scores = np.zeros(len(sets))

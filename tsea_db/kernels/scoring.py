@@ -124,7 +124,7 @@ def score_features(
             f"The token sets are over {sets.n_tokens} tokens but the unembedding has {unembedding.shape[1]} columns: "
             "build the sets from this model's tokenizer."
         )
-    threads = _usable_cores() if threads is None else threads
+    threads = usable_cores() if threads is None else threads
     if threads < 1:
         raise InputError(f"threads is {threads}; it needs to be at least 1.")
     refuse_non_finite(unembedding, "The unembedding")
@@ -139,7 +139,8 @@ def score_features(
     )
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,0 +1,262 @@
+"""What chance does with a model's token sets: computed once for each unembedding, stored, shared by all its SAEs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import select
+
+from tsea_db import schema
+from tsea_db.bulk_load import bulk_load
+from tsea_db.kernels.decodability import chance_decodability, decodability
+from tsea_db.kernels.direction_null import (
+    ReadSubspace,
+    SetDirections,
+    read_subspace,
+    sample_directions,
+    set_directions,
+    unembedding_gram,
+)
+from tsea_db.kernels.es_null import QUANTILE_SHARES, EsNull, fit_es_null
+from tsea_db.kernels.logit_weights import column_norms
+from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
+from tsea_db.kernels.overlap import set_overlaps
+from tsea_db.kernels.scoring import score_features, usable_cores
+from tsea_db.kernels.token_null import TokenNull, build_token_null
+from tsea_db.registry import set_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection
+
+    from tsea_db.kernels.set_matrix import SetMatrix
+    from tsea_db.registry import StoredSet
+
+NULL_SEED = 0
+NULL_DRAWS = 4_000
+MOMENT_DRAWS = 20_000
+
+SAME_ES = "every random direction has the same enrichment score"
+_DECIMALS = 6
+"""Decodability is rounded to what does not depend on the number of threads."""
+
+
+@dataclass(frozen=True)
+class ModelGeometry:
+    """An unembedding of the store and what follows from it alone.
+
+    Attributes:
+        model_id: Its model.
+        processing: What was done to it.
+        U: float32, d_model x d_vocab.
+    """
+
+    model_id: int
+    processing: str
+    U: NDArray[np.float32]
+
+    @property
+    def d_vocab(self) -> int:
+        """Number of tokens, V."""
+        return self.U.shape[1]
+
+    @cached_property
+    def norms(self) -> NDArray[np.float64]:
+        """Norms of the unembedding's columns, d_vocab."""
+        return column_norms(self.U)
+
+    @cached_property
+    def subspace(self) -> ReadSubspace:
+        """The part of the residual stream that it reads."""
+        return read_subspace(unembedding_gram(self.U))
+
+    def directions(self, sets: list[StoredSet]) -> SetDirections:
+        """Return the Delta of each set."""
+        matrix = set_matrix(sets, self.d_vocab)
+        return set_directions(self.U, matrix.offsets, matrix.token_ids, self.subspace)
+
+    def decodability(self, directions: SetDirections, matrix: SetMatrix) -> NDArray[np.float64]:
+        """Return how well each set can be read off linearly."""
+        gram = unembedding_gram(self.U, centred=True)
+        return np.round(decodability(gram, directions, matrix.sizes, self.d_vocab), _DECIMALS)
+
+    def draw(self, n: int, start: int = 0, seed: int = NULL_SEED) -> NDArray[np.float32]:
+        """Draw random directions, float32 (n, d_model), as the kernels score them."""
+        return sample_directions(n, seed, self.subspace, start).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class MeasuredSets:
+    """Sets of a model with all that their scores are measured against.
+
+    Attributes:
+        geometry: The unembedding.
+        sets: The sets.
+        es_null: Null of the enrichment score of each.
+    """
+
+    geometry: ModelGeometry
+    sets: list[StoredSet]
+    es_null: EsNull
+
+    @cached_property
+    def directions(self) -> SetDirections:
+        """Delta of each set."""
+        return self.geometry.directions(self.sets)
+
+    @cached_property
+    def token_null(self) -> TokenNull:
+        """Tables of the random-token null for the sets' sizes."""
+        return build_token_null(self.sizes, self.geometry.d_vocab)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of members of each set."""
+        return np.array([len(stored.token_ids) for stored in self.sets], dtype=np.int64)
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {stored.set_id: i for i, stored in enumerate(self.sets)}
+
+    def of(self, sets: list[StoredSet]) -> MeasuredSets:
+        """Return some of the sets, in the order given, without computing anything again."""
+        at = np.array([self._positions[stored.set_id] for stored in sets], dtype=np.int64)
+        null, directions = self.es_null, self.directions
+        arrays = ("mean_abs_es", "quantiles", "mu", "sigma", "fit_error", "fitted")
+        part = MeasuredSets(self.geometry, sets, replace(null, **{name: getattr(null, name)[at] for name in arrays}))
+        part.__dict__["directions"] = SetDirections(
+            directions.unit[at], directions.length[at], directions.d_eff, tuple(directions.reasons[i] for i in at)
+        )
+        part.__dict__["token_null"] = self.token_null
+        return part
+
+
+def add_set_nulls(
+    connection: Connection, geometry: ModelGeometry, sets: list[StoredSet], progress: Callable[[int], object]
+) -> None:
+    """Score random directions against sets that have no null yet, and store their nulls."""
+    matrix = set_matrix(sets, geometry.d_vocab)
+    directions = geometry.directions(sets)
+    drawn = np.empty((NULL_DRAWS, len(sets)), np.float32)
+    for block in score_features(geometry.draw(NULL_DRAWS), geometry.U, matrix, unembedding_norms=geometry.norms):
+        drawn[block.start : block.start + len(block)] = np.abs(block.es)
+        progress(len(block))
+    null = fit_es_null(drawn)
+    unfitted = ~null.fitted
+    n = len(sets)
+    readable = geometry.decodability(directions, matrix)
+    rows = {
+        "model_id": np.full(n, geometry.model_id, np.int32),
+        "processing": [geometry.processing] * n,
+        "set_id": pa.array([stored.set_id for stored in sets], pa.int32()),
+        "n_draws": np.full(n, NULL_DRAWS, np.int32),
+        "seed": np.full(n, NULL_SEED, np.int32),
+        "d_eff": np.full(n, geometry.subspace.d_eff, np.int32),
+        "mean_abs_es": pa.array(null.mean_abs_es, mask=unfitted),
+        "quantiles": pa.array([list(q) if ok else None for q, ok in zip(null.quantiles, null.fitted, strict=True)]),
+        "mu": pa.array(null.mu, mask=unfitted),
+        "sigma": pa.array(null.sigma, mask=unfitted),
+        "fit_error": pa.array(null.fit_error, mask=unfitted),
+        "threshold": pa.array(null.threshold, mask=unfitted),
+        "decodability": pa.array(readable, mask=~directions.usable),
+        "chance_decodability": np.full(n, chance_decodability(geometry.subspace.d_eff, geometry.d_vocab)),
+        "reason": pa.array([None if r is None else str(r) for r in directions.reasons], pa.string()),
+        "es_reason": pa.array([None if ok else SAME_ES for ok in null.fitted], pa.string()),
+    }
+    bulk_load(connection, schema.set_nulls, pa.table(rows))
+
+
+def sets_without_null(connection: Connection, geometry: ModelGeometry, sets: list[StoredSet]) -> list[StoredSet]:
+    """Return the sets that have no null under the processing yet."""
+    table = schema.set_nulls.c
+    here = (table.model_id == geometry.model_id) & (table.processing == geometry.processing)
+    known = set(connection.execute(select(table.set_id).where(here)).scalars())
+    return [stored for stored in sets if stored.set_id not in known]
+
+
+def measured_sets(connection: Connection, geometry: ModelGeometry, sets: list[StoredSet]) -> MeasuredSets:
+    """Read the nulls of some sets; all must have one."""
+    table = schema.set_nulls.c
+    here = (table.model_id == geometry.model_id) & (table.processing == geometry.processing)
+    found = {row.set_id: row for row in connection.execute(select(schema.set_nulls).where(here))}
+    rows: list[Any] = [found[stored.set_id] for stored in sets]
+    quantiles = [np.zeros(len(QUANTILE_SHARES)) if row.quantiles is None else row.quantiles for row in rows]
+
+    def column(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(row, name) or 0.0 for row in rows], dtype=np.float64)
+
+    null = EsNull(
+        n_draws=min((row.n_draws for row in rows), default=NULL_DRAWS),
+        mean_abs_es=column("mean_abs_es"),
+        quantiles=np.array(quantiles, dtype=np.float64).reshape(len(rows), len(QUANTILE_SHARES)),
+        mu=column("mu"),
+        sigma=column("sigma"),
+        fit_error=column("fit_error"),
+        fitted=np.array([row.es_reason is None for row in rows], dtype=bool),
+    )
+    return MeasuredSets(geometry, sets, null)
+
+
+def has_moment_null(connection: Connection, geometry: ModelGeometry) -> bool:
+    """Tell whether the quantiles of random directions' moments are stored."""
+    table = schema.moment_nulls.c
+    here = (table.model_id == geometry.model_id) & (table.processing == geometry.processing)
+    return connection.execute(select(table.seed).where(here)).first() is not None
+
+
+def add_moment_null(connection: Connection, geometry: ModelGeometry, progress: Callable[[int], object]) -> None:
+    """Store quantiles of the moments of random directions' logit weights."""
+    kurtosis, skewness, cosine_variance = moments_of_directions(
+        MOMENT_DRAWS,
+        lambda start, n: geometry.draw(n, start),
+        geometry.U,
+        geometry.norms,
+        usable_cores(),
+        progress,
+    )
+    d_eff = geometry.subspace.d_eff
+    null = moment_null(kurtosis, skewness, cosine_variance, d_eff)
+    rows = {
+        "model_id": pa.array([geometry.model_id], pa.int32()),
+        "processing": [geometry.processing],
+        "n_draws": pa.array([null.n_draws], pa.int32()),
+        "seed": pa.array([NULL_SEED], pa.int32()),
+        "d_eff": pa.array([d_eff], pa.int32()),
+        "shares": [list(SHARES)],
+        "kurtosis": [null.kurtosis.tolist()],
+        "skewness": [null.skewness.tolist()],
+        "cos_var_ratio": [null.cos_var_ratio.tolist()],
+    }
+    bulk_load(connection, schema.moment_nulls, pa.table(rows))
+
+
+def add_overlaps(connection: Connection, geometry: ModelGeometry, sets: list[StoredSet]) -> None:
+    """Store the overlap of every ordered pair of sets of which one is new."""
+    table = schema.set_overlaps.c
+    here = (table.model_id == geometry.model_id) & (table.processing == geometry.processing)
+    known = set(connection.execute(select(table.set_a).where(here).distinct()).scalars())
+    old = np.array([stored.set_id in known for stored in sets])
+    a, b = np.nonzero(~(old[:, None] & old[None, :]) & ~np.eye(len(sets), dtype=bool))
+    if not len(a):
+        return
+    matrix, directions = set_matrix(sets, geometry.d_vocab), geometry.directions(sets)
+    found = set_overlaps(matrix.offsets, matrix.token_ids, geometry.d_vocab, directions)
+    ids = np.array([stored.set_id for stored in sets], dtype=np.int32)
+    undirected = ~(directions.usable[a] & directions.usable[b])
+    rows = {
+        "model_id": np.full(len(a), geometry.model_id, np.int32),
+        "processing": [geometry.processing] * len(a),
+        "set_a": ids[a],
+        "set_b": ids[b],
+        "intersection": found.intersection[a, b].astype(np.int32),
+        "jaccard": found.jaccard[a, b],
+        "overlap_coefficient": found.overlap_coefficient[a, b],
+        "null_corr": pa.array(found.null_corr[a, b], mask=undirected),
+    }
+    bulk_load(connection, schema.set_overlaps, pa.table(rows))
