@@ -105,8 +105,7 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> Labell
     clashes = job.drop_clashes()
     redundant = job.drop_redundant()
     labels, near_misses = job.rows()
-    counted = connection.execute("select count(*), count(std) from features").fetchone()
-    n_features, n_scored = counted or (0, 0)
+    [(n_features, n_scored)] = connection.execute("select count(*), count(std) from features").fetchall()
     return Labelling(rules, labels, near_misses, n_features, n_scored, redundant, clashes, tuple(job.waiting))
 
 
@@ -122,7 +121,7 @@ class _Application:
             "background_deviation": rules.background.deviation,
         }
         self.waiting: list[tuple[str, str]] = []
-        connection.execute(_TABLES)
+        connection.execute(_TABLES).fetchall()
         rows = [(i, r.name, r.kind.value, r.direction.value, r.label) for i, r in enumerate(rules.rules)]
         connection.executemany("insert into named_rules values (?, ?, ?, ?, ?)", rows)
         groups = [(i, rule.group) for i, rule in enumerate(rules.rules) if rule.group]
@@ -162,7 +161,7 @@ class _Application:
         ]
         values = f"concat_ws(', ', {', '.join(said)})" if said else "''"
         text = question("label_class").replace("/* values */ ''", values).replace("/* where */ true", where)
-        self._connection.execute(text, {"rule": position, **comparisons.values})
+        self._connection.execute(text, {"rule": position, **comparisons.values}).fetchall()
 
     def _fire_composite(self, position: int, rule: Rule) -> None:
         first, *others = [[s] for s in self._names.contrasted] if rule.contrasts else [
@@ -192,7 +191,7 @@ class _Application:
     def _meet(self, rule: Rule, part: int, set_ids: Sequence[int]) -> None:
         """Find the features whose scores on some sets meet the conditions of a rule."""
         if part == 0:
-            self._connection.execute("delete from meeting; delete from wanted_sets")
+            self._connection.execute("delete from meeting; delete from wanted_sets").fetchall()
         if not set_ids:
             return
         self._connection.executemany("insert into wanted_sets values (?, ?)", [(part, s) for s in set_ids])
@@ -219,7 +218,7 @@ class _Application:
 
     def drop_clashes(self) -> tuple[Clash, ...]:
         """Find rules that contradict each other, and keep the first one's label where they are alternatives."""
-        self._connection.execute(f"create or replace temp table clashes as {question('label_clashes')}")
+        self._connection.execute(f"create or replace temp table clashes as {question('label_clashes')}").fetchall()
         found = self._connection.execute(
             "select clashes.rules, count(*), min((saes.name, clashes.feature)), bool_and(clashes.about is null) "
             "from clashes join saes on saes.sae_id = clashes.sae_id group by clashes.rules order by clashes.rules"

@@ -10,6 +10,9 @@ so that one table holds the nulls of both.
 
 from __future__ import annotations
 
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy import (
     ARRAY,
     DDL,
@@ -27,7 +30,10 @@ from sqlalchemy import (
     event,
 )
 
-REVISION = "0002"
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+REVISION = "0003"
 """The schema revision that this package reads and writes: the newest in ``migrations/versions``."""
 
 metadata = MetaData()
@@ -304,6 +310,67 @@ ingest_runs = Table(
     Column("package_version", String, nullable=False),
 )
 
+rule_sets = Table(
+    "rule_sets",
+    metadata,
+    Column("content_hash", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("preset", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("labelled_at", DateTime, nullable=False),
+    Column("package_version", String, nullable=False),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("direction", String),
+    Column("confidence", String),
+    Column("set_id", Integer),
+    Column("given_id", Integer),
+    Column("z", Float),
+    Column("log10_q", Float),
+    Column("given_z", Float),
+    Column("given_log10_q", Float),
+    Column("es", Float),
+    Column("nes", Float),
+    Column("top_share", Float),
+    Column("evidence_tokens", ARRAY(String)),
+    Column("sentence", String, nullable=False),
+    Column("rule_set_hash", String, nullable=False),
+)
+
+near_misses = Table(
+    "near_misses",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("set_id", Integer, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("z", Float, nullable=False),
+    Column("log10_q", Float, nullable=False),
+    Column("es", Float, nullable=False),
+    Column("nes", Float),
+    Column("why", String, nullable=False),
+)
+
+annotations = Table(
+    "annotations",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("source", String, nullable=False),
+)
+
 SCORED_VIEW = """
 create view scored as
 with walked as (
@@ -334,3 +401,17 @@ The leading edge: members at or before the peak of the running sum (es > 0), or 
 """
 
 event.listen(metadata, "after_create", DDL(SCORED_VIEW.replace("%", "%%")))
+
+
+def definitions(revision: str) -> list[str]:
+    """Return the SQL scripts of views and macros that a revision brought."""
+    folder = files("tsea_db.migrations") / "sql"
+    scripts = sorted(file for file in folder.iterdir() if file.name.startswith(f"{revision}_"))
+    return [script.read_text(encoding="utf-8") for script in scripts]
+
+
+@event.listens_for(metadata, "after_create")
+def _create_views_and_macros(target: MetaData, connection: Connection, **_: Any) -> None:
+    del target
+    for script in definitions("0003"):
+        connection.exec_driver_sql(script)
