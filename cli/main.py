@@ -10,8 +10,11 @@ import click
 from tsea_db.errors import TseaError
 
 from .features import feature, score
+from .find import find
 from .ingest import ingest
+from .labels import label
 from .leaving import leave_at_once_after
+from .queries import query
 from .sets import sets
 from .sql import sql
 from .stores import init, status, upgrade
@@ -53,7 +56,7 @@ def main(ctx: click.Context, store: Path) -> None:
     ctx.obj = store
 
 
-for command in (init, upgrade, status, ingest, sets, feature, score, sql):
+for command in (init, upgrade, status, ingest, sets, feature, score, label, find, query, sql):
     main.add_command(command)
 
 

@@ -64,7 +64,7 @@ def test_what_people_may_not_do(store_path: Path, query: str, message: str) -> N
 
 @pytest.mark.parametrize("query", ["show tables", "describe saes", "explain select 1", "with x as (select 1) from x"])
 def test_what_people_may_do(store_path: Path, query: str) -> None:
-    assert tsea_db.open(store_path).sql_from_people(query).num_rows > 0
+    assert tsea_db.open(store_path).sql_from_people(query).rows.num_rows > 0
 
 
 def test_unknown_names_are_answered_with_near_ones(tiny_store: Store) -> None:

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import duckdb
 import numpy as np
 
+from tsea_db.asking import Asking, relation
 from tsea_db.errors import InputError, StoreError
-from tsea_db.questions import ask
-from tsea_db.sql import Parameters, fetch, refuse_writes
+from tsea_db.nearest import unknown
+from tsea_db.questions import ask, question
+from tsea_db.sql import Parameters, fetch
 from tsea_db.store import StoreFile
 from tsea_db.weights.archive import WeightsArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
-    import pyarrow as pa
     from numpy.typing import NDArray
 
+    from tsea_db.label_store import LabelReport
     from tsea_db.stored_saes import IngestedSae
 
 DEFAULT_PATH = "tsea.duckdb"
@@ -80,7 +82,7 @@ class FeatureReport:
     scores: pd.DataFrame
 
 
-class Store:
+class Store(Asking):
     """A store of SAE features; made by :func:`tsea_db.open` or :func:`tsea_db.create`."""
 
     def __init__(self, file: StoreFile, mode: Mode) -> None:
@@ -111,18 +113,7 @@ class Store:
         else:
             with self._file.reader() as reader:
                 rows = fetch(reader, query, params)
-        return _relation(rows)
-
-    def sql_from_people(self, query: str) -> pa.Table:
-        """Run SQL that somebody typed: it can only read the store, and neither files nor the network.
-
-        Raises:
-            QueryError: It does not parse, is not one statement, writes, or reaches outside the store.
-        """
-        refuse_writes(query)
-        with self._file.reader(sandbox=True) as reader:
-            rows = fetch(reader, query)
-        return _relation(rows).to_arrow_table()
+        return relation(rows)
 
     def ingest(self, model: Any, saes: Sequence[Any], **options: Any) -> list[IngestedSae]:
         """Compute and store moments and enrichment scores; see :func:`tsea_db.ingest.ingest` for the options.
@@ -139,6 +130,44 @@ class Store:
 
         self._refuse_reading_mode("ingest")
         return ingest(self._file, model, saes, **options)
+
+    def label(self, rules: str | Path | None = None, *, preset: str | None = None, dry_run: bool = False) -> LabelReport:
+        """Label every feature by rules and store the labels in place of earlier ones.
+
+        Args:
+            rules: A rules file; by default the rules that ship with the package.
+            preset: Thresholds for classes, instead of those the rules choose: "random-directions" or "published".
+            dry_run: Only work out what would be stored.
+
+        Raises:
+            RulesError: The rules are wrong, or name a token set that is not there or not scored.
+            StoreError: The store was opened for reading, and this is no dry run.
+        """
+        from tsea_db.label_store import label
+        from tsea_db.labels import default_rules, read_rules
+
+        if not dry_run:
+            self._refuse_reading_mode("label")
+        read = default_rules(preset) if rules is None else read_rules(Path(rules), preset)
+        return label(self._file, read, dry_run=dry_run)
+
+    def annotate(self, sae: str, name: str, values: Mapping[int, float], source: str = "") -> None:
+        """Store a number of some features of an SAE, for rules (``annotation = { NAME = ... }``) and SQL to use.
+
+        Args:
+            sae: Name of the SAE.
+            name: What the number is called; numbers it had by that name are replaced.
+            values: From feature to number.
+            source: Where the numbers come from.
+
+        Raises:
+            InputError: There is no such SAE or feature, or a value is not finite.
+            StoreError: The store was opened for reading.
+        """
+        from tsea_db.label_store import annotate
+
+        self._refuse_reading_mode("annotate")
+        annotate(self._file, sae, name, values, source)
 
     def status(self) -> pd.DataFrame:
         """One row for each SAE: model, hook point, processing, features, dead and zero directions, sets, scores."""
@@ -160,7 +189,7 @@ class Store:
         """
         rows = self._ask("members", name=token_set, model=model)
         if rows.empty:
-            raise InputError(_unknown("token set", token_set, list(self.token_sets(model)["name"])))
+            raise InputError(unknown("token set", token_set, list(self.token_sets(model)["name"])))
         return rows
 
     def feature(self, sae: str, feature: int) -> FeatureReport:
@@ -223,8 +252,6 @@ class Store:
         return np.asarray(product)
 
     def _ask(self, asked: str, /, **parameters: Any) -> pd.DataFrame:
-        from tsea_db.questions import question
-
         with self._file.reader() as reader:
             return reader.execute(question(asked), parameters).df()
 
@@ -236,20 +263,7 @@ class Store:
     def _explain_no_feature(self, reader: duckdb.DuckDBPyConnection, sae: str, feature: int) -> None:
         sizes = dict(reader.execute("select name, d_sae from saes order by sae_id").fetchall())
         if sae not in sizes:
-            raise InputError(_unknown("SAE", sae, list(sizes)))
+            raise InputError(unknown("SAE", sae, list(sizes)))
         msg = f"{sae} has features 0 to {sizes[sae] - 1}; there is no feature {feature}."
         raise InputError(msg)
 
-
-def _unknown(kind: str, name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
-    hint = f" Did you mean {', '.join(near)}?" if near else ""
-    return f"There is no {kind} called {name!r} in the store.{hint}"
-
-
-def _relation(rows: pa.Table | None) -> duckdb.DuckDBPyRelation:
-    import pyarrow as pa
-
-    return duckdb.connect().from_arrow(pa.table({"Success": pa.array([], pa.bool_())}) if rows is None else rows)
