@@ -1,6 +1,6 @@
 """How long each question, macro and the labelling take on a store of made-up scores.
 
-``python -m benchmarks.queries`` builds the store (12 SAEs x 24,576 features x 350 sets: 103 M scores, about 3.5 GB, some
+``python -m benchmarks.queries`` builds the store (12 SAEs x 24,576 features x 350 sets: 103 M scores, about 3 GB, some
 minutes) unless it is there, and prints the best of three runs of everything. Options make it smaller.
 """
 

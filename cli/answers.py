@@ -65,17 +65,19 @@ def answer_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that every answer has."""
     options = (
         click.option("--format", "form", type=click.Choice(list(_WRITERS)), default="table", show_default=True),
-        click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead."),
-        click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds until the query is stopped."),
+        click.option(
+            "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead."
+        ),
+        click.option(
+            "--timeout", type=float, default=60.0, show_default=True, help="Seconds until the query is stopped."
+        ),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def write_answer(
-    store: Path, query: str, params: Parameters, form: str, output: Path | None, timeout: float
-) -> None:
+def write_answer(store: Path, query: str, params: Parameters, form: str, output: Path | None, timeout: float) -> None:
     """Run SQL that can only read the store and write its rows."""
     import tsea_db
 
@@ -101,4 +103,6 @@ def write_answer(
         except OSError as error:
             raise click.UsageError(str(error)) from error
     if answer.cut:
-        click.echo(f"There are more than {SHOWN_ROWS:,} rows; --format csv, json or parquet writes all of them.", err=True)
+        click.echo(
+            f"There are more than {SHOWN_ROWS:,} rows; --format csv, json or parquet writes all of them.", err=True
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,19 +14,43 @@ if TYPE_CHECKING:
 
 _MOMENTS = ("mean", "std", "skewness", "kurtosis", "cosine_variance", "decoder_norm", "log10_density")
 _SCORES = ["name", "phrase", "size", "es", "peak_rank", "leading_edge"]
+_STATISTICS = ["name", "phrase", "size", "z_direction", "log10_q", "es", "nes", "members_on_top", "remark"]
+_GIVEN = ["name", "phrase", "size", "z_direction", "null_corr", "z_given", "log10_p_given"]
+_JOINT = ["name", "phrase", "size", "coefficient"]
 
 
 @click.command()
 @click.argument("sae")
 @click.argument("index", type=int)
 @click.option("--top", default=10, show_default=True, help="Sets shown each way.")
+@click.option("--given", metavar="SET", help="Score every set given this one: what is promoted beyond it?")
+@click.option("--joint", is_flag=True, help="Fit all sets at once: what membership adds to a token's logit weight.")
 @click.pass_obj
-def feature(store: Path, sae: str, index: int, top: int) -> None:
+def feature(store: Path, sae: str, index: int, top: int, given: str | None, joint: bool) -> None:
     """Show one feature: moments, strongest tokens, strongest sets both ways."""
     import tsea_db
 
-    report = tsea_db.open(store).feature(sae, index)
-    columns = report.columns
+    opened = tsea_db.open(store)
+    if given is not None:
+        rows = opened.given(sae, index, given).dropna(subset=["z_given"])
+        _print_ends(rows, "z_given", _GIVEN, top, f"given {given}")
+        return
+    if joint:
+        _print_ends(opened.joint(sae, index), "coefficient", _JOINT, top, "all sets at once")
+        return
+    report = opened.feature(sae, index)
+    _print_columns(sae, index, report.columns)
+    if report.columns["zero_direction"]:
+        return
+    scores = report.scores.assign(remark=report.remarks())
+    if scores["z_direction"].isna().all():
+        click.echo("No set has a z: `tsea status` says why.")
+        _print_ends(scores, "es", _STATISTICS, top, "by ES")
+        return
+    _print_ends(scores, "z_direction", _STATISTICS, top, "by z")
+
+
+def _print_columns(sae: str, index: int, columns: dict[str, Any]) -> None:
     click.echo(
         f"{sae} feature {index}: writes at {columns['hook_point']} of {columns['model']} ({columns['processing']})"
     )
@@ -41,7 +65,6 @@ def feature(store: Path, sae: str, index: int, top: int) -> None:
         click.echo(f"\n{end} tokens (logit weight)")
         pairs = zip(columns[f"{end}_tokens"], columns[f"{end}_logits"], strict=True)
         click.echo("  " + "  ".join(f"{token!r} {value:.2f}" for token, value in pairs))
-    _print_both_ways(report.scores, top)
 
 
 @click.command()
@@ -59,7 +82,7 @@ def score(vector: Path, model: str, processing: str | None, top: int) -> None:
     rows = tsea_db.score_direction(_load_vector(vector), model, processing=processing)
     for direction, its_rows in rows.groupby("direction"):
         click.echo(f"Direction {direction}")
-        _print_both_ways(its_rows, top)
+        _print_ends(its_rows, "es", _SCORES, top, "by ES")
 
 
 def _load_vector(path: Path) -> object:
@@ -74,7 +97,8 @@ def _load_vector(path: Path) -> object:
         raise WeightsError(msg) from error
 
 
-def _print_both_ways(scores: pd.DataFrame, top: int) -> None:
-    promoted, suppressed = scores[scores["es"] > 0], scores[scores["es"] < 0]
-    print_table(promoted.head(top)[_SCORES], title="promotes")
-    print_table(suppressed.tail(top)[::-1][_SCORES], title="suppresses")
+def _print_ends(rows: pd.DataFrame, by: str, columns: list[str], top: int, how: str) -> None:
+    """Print the sets that stand highest and lowest in a column, the strongest first."""
+    ordered = rows.sort_values(by, ascending=False, kind="stable")
+    print_table(ordered[ordered[by] > 0].head(top)[columns], title=f"promotes ({how})")
+    print_table(ordered[ordered[by] < 0].tail(top)[::-1][columns], title=f"suppresses ({how})")

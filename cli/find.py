@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--explain", is_flag=True, help="Show the SQL and do not run it.")
 @answer_options
 @click.pass_obj
-def find(store: Path, explain: bool, form: str, output: Path | None, timeout: float, **wanted: object) -> None:
+def find(store: Path, /, explain: bool, form: str, output: Path | None, timeout: float, **wanted: object) -> None:
     """Find features by the sets they promote or suppress, their class, layer, density and kurtosis.
 
     SET is a name or a phrase of `tsea sets list`.

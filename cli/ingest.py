@@ -98,5 +98,5 @@ def print_ingested(done: list[IngestedSae]) -> None:
     rows.columns = pd.Index([_TITLES.get(name, name) for name in rows.columns], name="column")
     print_table(rows)
     click.echo(
-        "Random sets of the same sizes have p < 0.05 in these shares of the features (by direction / ES / random tokens)."
+        "controls: share of features with p < 0.05 for random sets of the same sizes, by direction / ES / random tokens"
     )

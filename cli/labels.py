@@ -56,8 +56,12 @@ def print_counts(report: LabelReport) -> None:
     print_table(pd.DataFrame(rows, columns=columns, dtype=object), title=labelling.rules.title)
     named, scored = labelling.n_named, labelling.n_scored
     share = f" ({named / scored:.1%})" if scored else ""
-    click.echo(f"{named:,} of {scored:,} scored features{share} are named by a set; the others have their nearest miss.")
-    click.echo(f"{labelling.redundant:,} further set labels were left out: stronger sets of the same feature explain them.")
+    click.echo(
+        f"{named:,} of {scored:,} scored features{share} are named by a set; the others have their nearest miss."
+    )
+    click.echo(
+        f"{labelling.redundant:,} further set labels were left out: stronger sets of the same feature explain them."
+    )
     print_table(report.classes.to_pandas(), title="classes by either preset of thresholds")
     for clash in labelling.clashes:
         kept = "Both labels stay" if clash.kept else f"The label of {clash.rules[0]!r} stays"

@@ -9,6 +9,7 @@ import click
 
 from tsea_db.errors import TseaError
 
+from .calibrate import calibrate
 from .features import feature, score
 from .find import find
 from .ingest import ingest
@@ -56,7 +57,7 @@ def main(ctx: click.Context, store: Path) -> None:
     ctx.obj = store
 
 
-for command in (init, upgrade, status, ingest, sets, feature, score, label, find, query, sql):
+for command in (init, upgrade, status, ingest, sets, feature, score, label, find, query, calibrate, sql):
     main.add_command(command)
 
 

@@ -55,3 +55,18 @@ def show(store: Path, name: str, model: str | None, limit: int) -> None:
         click.echo("  ".join(repr(text) for text in texts[:limit]))
         if len(texts) > limit:
             click.echo(f"... and {len(texts) - limit:,} more (--limit)")
+
+
+@sets.command()
+@click.argument("name")
+@click.option("--model", help="In this model's vocabulary.")
+@click.option("--top", default=20, show_default=True, help="Sets shown, the nearest in direction first.")
+@click.pass_obj
+def overlaps(store: Path, name: str, model: str | None, top: int) -> None:
+    """Show which sets a set overlaps with, in tokens and in direction (null_corr)."""
+    import tsea_db
+
+    rows = tsea_db.open(store).overlaps(name, model)
+    for (of_model, processing), its_rows in rows.groupby(["model", "processing"], sort=False):
+        columns = ["name", "size", "intersection", "jaccard", "overlap_coefficient", "null_corr"]
+        print_table(its_rows[columns].head(top), title=f"{name} of {of_model} ({processing}) and")

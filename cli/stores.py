@@ -42,7 +42,15 @@ def status(store: Path) -> None:
     if rows.empty:
         click.echo(f"{store} is empty. Next: tsea --store {store} ingest --model DIR --sae DIR")
         return
-    print_table(rows, title=f"{store}, {store.stat().st_size / 1e6:,.1f} MB")
+    shown = rows.drop(columns=["sets_without_statistics"])
+    print_table(shown, title=f"{store}, {store.stat().st_size / 1e6:,.1f} MB")
+    unfinished = rows["sae"][rows["sets_without_statistics"] > 0]
+    if len(unfinished):
+        click.echo(
+            f"Without p and q, from an older version: {', '.join(unfinished)}. Ingest them again to fill them in."
+        )
+    for reason, count in opened.sets_without_z()["reason"].value_counts().items():
+        click.echo(f"{count} token sets have no z or no p of their ES: {reason}.")
     left_out = len(opened.unscored_sets())
     if left_out:
         click.echo(f"{left_out} token sets cannot be scored; `tsea sets list --unscored` says why.")

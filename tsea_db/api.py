@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ import numpy as np
 
 from tsea_db.asking import Asking, relation
 from tsea_db.errors import InputError, StoreError
+from tsea_db.labelled import Labelled
 from tsea_db.nearest import unknown
 from tsea_db.questions import ask, question
 from tsea_db.sql import Parameters, fetch
@@ -18,16 +20,21 @@ from tsea_db.store import StoreFile
 from tsea_db.weights.archive import WeightsArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tsea_db.label_store import LabelReport
+    from tsea_db.calibrate import Calibrated
     from tsea_db.stored_saes import IngestedSae
 
 DEFAULT_PATH = "tsea.duckdb"
 Mode = Literal["ro", "rw"]
+
+# Judgement, for remarks in print only: when a set counts as found, as shifted whole, as large enough to show on top.
+_SIGNIFICANT_Q = 0.05
+_WHOLE_SET_ES = 0.6
+_LISTED_SIZE = 10
 
 
 def open(path: str | Path = DEFAULT_PATH, mode: Mode = "ro") -> Store:  # noqa: A001 - tsea_db.open is the name
@@ -75,14 +82,23 @@ class FeatureReport:
 
     Attributes:
         columns: Its row of ``features``, with ``model``, ``sae``, ``hook_point`` and ``processing``.
-        scores: name, family, phrase, size, es, peak_rank and leading_edge of every set, the most promoted first.
+        scores: name, family, phrase, size, z_direction, log10_q, es, nes, members_on_top (members among the twenty
+            highest tokens, lowest for negative z), leading_edge, peak_rank, log10_p, log10_p_es,
+            log10_p_es_extrapolated and log10_p_token of every set, the most promoted first. NaN where there is none.
     """
 
     columns: dict[str, Any]
     scores: pd.DataFrame
 
+    def remarks(self) -> list[str]:
+        """Say of each score which of the two confusing cases it is, if either; see ``docs/statistics.md``."""
+        return [
+            _remark(row.z_direction, row.log10_q, row.es, row.members_on_top, row.size)
+            for row in self.scores.itertuples()
+        ]
 
-class Store(Asking):
+
+class Store(Asking, Labelled):
     """A store of SAE features; made by :func:`tsea_db.open` or :func:`tsea_db.create`."""
 
     def __init__(self, file: StoreFile, mode: Mode) -> None:
@@ -131,44 +147,6 @@ class Store(Asking):
         self._refuse_reading_mode("ingest")
         return ingest(self._file, model, saes, **options)
 
-    def label(self, rules: str | Path | None = None, *, preset: str | None = None, dry_run: bool = False) -> LabelReport:
-        """Label every feature by rules and store the labels in place of earlier ones.
-
-        Args:
-            rules: A rules file; by default the rules that ship with the package.
-            preset: Thresholds for classes, instead of those the rules choose: "random-directions" or "published".
-            dry_run: Only work out what would be stored.
-
-        Raises:
-            RulesError: The rules are wrong, or name a token set that is not there or not scored.
-            StoreError: The store was opened for reading, and this is no dry run.
-        """
-        from tsea_db.label_store import label
-        from tsea_db.labels import default_rules, read_rules
-
-        if not dry_run:
-            self._refuse_reading_mode("label")
-        read = default_rules(preset) if rules is None else read_rules(Path(rules), preset)
-        return label(self._file, read, dry_run=dry_run)
-
-    def annotate(self, sae: str, name: str, values: Mapping[int, float], source: str = "") -> None:
-        """Store a number of some features of an SAE, for rules (``annotation = { NAME = ... }``) and SQL to use.
-
-        Args:
-            sae: Name of the SAE.
-            name: What the number is called; numbers it had by that name are replaced.
-            values: From feature to number.
-            source: Where the numbers come from.
-
-        Raises:
-            InputError: There is no such SAE or feature, or a value is not finite.
-            StoreError: The store was opened for reading.
-        """
-        from tsea_db.label_store import annotate
-
-        self._refuse_reading_mode("annotate")
-        annotate(self._file, sae, name, values, source)
-
     def status(self) -> pd.DataFrame:
         """One row for each SAE: model, hook point, processing, features, dead and zero directions, sets, scores."""
         return self._ask("status")
@@ -202,11 +180,80 @@ class Store(Asking):
             found = ask(reader, "feature", sae=sae, feature=feature)
             if not found:
                 self._explain_no_feature(reader, sae, feature)
-            scores = ask(reader, "feature_scores", sae=sae, feature=feature)
-        import pandas as pd
+            scores = reader.execute(question("feature_scores"), {"sae": sae, "feature": feature}).df()
+        return FeatureReport(found[0], scores)
 
-        columns = ["name", "family", "phrase", "size", "es", "peak_rank", "leading_edge"]
-        return FeatureReport(found[0], pd.DataFrame(scores, columns=columns))
+    def given(self, sae: str, feature: int, token_set: str) -> pd.DataFrame:
+        """Score every set given one set, for one feature: what is promoted beyond what that one implies.
+
+        Returns:
+            name, phrase, size, z_direction, null_corr (with the set given), z_given, log10_p_given; the highest z_given
+            first. Sets without z are left out; z_given is NaN where a set has the same direction as the one given.
+
+        Raises:
+            InputError: There is no such SAE, feature or set, or the set has no z.
+        """
+        from tsea_db.comparisons import all_sets
+
+        scores = self.feature(sae, feature).scores.set_index("name")["z_direction"]
+        self._known_sets(sae, token_set)
+        if scores.empty or math.isnan(scores[token_set]):
+            msg = f"Feature {feature} of {sae} has no z for {token_set}, so nothing can be scored given it."
+            raise InputError(msg)
+        with self._file.reader() as reader:
+            rows = ask(reader, "feature_given", sae=sae, feature=feature, given=token_set)
+        return all_sets(rows, float(scores[token_set]))
+
+    def conditional(self, sae: str, a: str, b: str) -> pd.DataFrame:
+        """Score set ``a`` given set ``b`` for all features of an SAE.
+
+        Returns:
+            feature, z_a, z_b, z_a_given_b, log10_p and log10_q (over the features), in order of feature.
+
+        Raises:
+            InputError: There is no such SAE or set, or the sets are the same.
+        """
+        from tsea_db.comparisons import all_features
+
+        self._known_sets(sae, a, b)
+        if a == b:
+            msg = f"{a} given itself has no score: name two different sets."
+            raise InputError(msg)
+        with self._file.reader() as reader:
+            return all_features(ask(reader, "two_sets", sae=sae, a=a, b=b))
+
+    def joint(self, sae: str, feature: int) -> pd.DataFrame:
+        """Fit all sets at once to one feature's logit weights, which takes the weights kept beside the store.
+
+        Returns:
+            name, phrase, size and coefficient: what membership adds to a token's logit weight, the other sets held
+            fixed; the largest first.
+
+        Raises:
+            InputError: There is no such SAE or feature, or its weights were not kept.
+        """
+        from tsea_db.comparisons import joint
+
+        direction, unembedding = self._weights_of(sae, feature)
+        with self._file.reader() as reader:
+            return joint(ask(reader, "memberships", sae=sae), direction, unembedding)
+
+    def overlaps(self, token_set: str, model: str | None = None) -> pd.DataFrame:
+        """Overlap of one set with every other.
+
+        Returns:
+            model, processing, name, size, intersection, jaccard, overlap_coefficient and null_corr (cosine of the two
+            sets' directions); the nearest in direction first.
+
+        Raises:
+            InputError: There is no such set.
+        """
+        self.members(token_set, model)
+        return self._ask("set_overlaps", name=token_set, model=model)
+
+    def sets_without_z(self) -> pd.DataFrame:
+        """One row for each scored set without z, p and q, or without p of its ES: model, processing, name, reason."""
+        return self._ask("sets_without_z")
 
     def enriched_but_not(
         self,
@@ -238,6 +285,27 @@ class Store(Asking):
             InputError: There is no such SAE or feature, or its weights were not kept.
             WeightsError: The kept files are missing or damaged.
         """
+        direction, unembedding = self._weights_of(sae, feature)
+        product: NDArray[np.float32] = direction @ unembedding
+        return np.asarray(product)
+
+    def calibrate(self, model: str | None = None, processing: str | None = None, **options: Any) -> Calibrated:
+        """Test fresh random directions, a null SAE and a rotated SAE; see :func:`tsea_db.calibrate.calibrate`.
+
+        Args:
+            model: Name of a model of the store; may be left out if there is one.
+            processing: Processing of its unembedding; may be left out if there is one.
+            **options: draws, seed, levels, sae, features, progress.
+
+        Raises:
+            InputError: There is no such model, the weights were not kept, or the draws are too few for a level.
+        """
+        from tsea_db.calibrate import calibrate
+
+        return calibrate(self._file, model, processing, **options)
+
+    def _weights_of(self, sae: str, feature: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return one feature's direction (d_model,) and the unembedding (d_model, d_vocab), both kept."""
         with self._file.reader() as reader:
             found = ask(reader, "kept_weights", sae=sae)
             if not found or not 0 <= feature < found[0]["d_sae"]:
@@ -247,9 +315,18 @@ class Store(Asking):
             msg = f"The weights of {sae} were not kept. Ingest {kept['source']} again without --no-keep-weights."
             raise InputError(msg)
         archive = WeightsArchive.beside(self.path)
-        unembedding = archive.open(kept["unembedding_hash"])
-        product: NDArray[np.float32] = archive.open(kept["directions_hash"])[feature] @ unembedding
-        return np.asarray(product)
+        return archive.open(kept["directions_hash"])[feature], archive.open(kept["unembedding_hash"])
+
+    def _known_sets(self, sae: str, *token_sets: str) -> None:
+        """Refuse names of SAEs and sets that the store does not have."""
+        with self._file.reader() as reader:
+            names = [name for (name,) in reader.execute("select name from saes order by sae_id").fetchall()]
+            if sae not in names:
+                raise InputError(unknown("SAE", sae, names))
+            known = [row["name"] for row in ask(reader, "memberships", sae=sae)]
+        for name in token_sets:
+            if name not in known:
+                raise InputError(unknown("token set", name, known))
 
     def _ask(self, asked: str, /, **parameters: Any) -> pd.DataFrame:
         with self._file.reader() as reader:
@@ -267,3 +344,12 @@ class Store(Asking):
         msg = f"{sae} has features 0 to {sizes[sae] - 1}; there is no feature {feature}."
         raise InputError(msg)
 
+
+def _remark(z: float, log10_q: float, es: float, members_on_top: int, size: int) -> str:
+    verb = "promotes" if es > 0 else "suppresses"
+    significant = log10_q < math.log10(_SIGNIFICANT_Q)
+    if significant and (abs(es) < _WHOLE_SET_ES or z * es < 0):
+        return "part of it"
+    if significant and members_on_top == 0 and size >= _LISTED_SIZE:
+        return f"{verb} it, none on top"
+    return ""

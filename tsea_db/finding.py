@@ -96,12 +96,16 @@ class Search:
         if self.layers:
             conditions.append(f"saes.layer in ({', '.join(str(layer) for layer in self.layers)})")
         has = "exists (from {table} as l where l.sae_id = features.sae_id and l.feature = features.feature and {what})"
-        for class_ in self.classes:
-            conditions.append(has.format(table="feature_classes", what=f"l.class = {literal(class_)}"))
-        for label in self.labels:
-            conditions.append(has.format(table="feature_labels", what=f"l.label = {literal(label)}"))
-        if self.confidence:
-            conditions.append(has.format(table="feature_labels", what=f"l.confidence = {literal(self.confidence)}"))
+        asked = (
+            ("feature_classes", "class", self.classes),
+            ("feature_labels", "label", self.labels),
+            ("feature_labels", "confidence", (self.confidence,) if self.confidence else ()),
+        )
+        conditions += [
+            has.format(table=table, what=f"l.{column} = {literal(value)}")
+            for table, column, values in asked
+            for value in values
+        ]
         bounds = (
             ("log10_density >=", self.min_density),
             ("log10_density <=", self.max_density),

@@ -128,7 +128,7 @@ def annotate(store: StoreFile, sae: str, name: str, values: Mapping[int, float],
             if not 0 <= feature < found.d_sae or not abs(value) < float("inf"):
                 msg = f"{sae} has features 0 to {found.d_sae - 1} and takes finite numbers, not {feature}: {value}."
                 raise InputError(msg)
-        table = schema.annotations
+        table = schema.feature_annotations
         connection.execute(delete(table).where(table.c.sae_id == found.sae_id, table.c.name == name))
         rows = {
             "sae_id": pa.array([found.sae_id] * len(values), pa.int32()),

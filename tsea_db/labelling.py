@@ -125,9 +125,7 @@ class _Application:
         rows = [(i, r.name, r.kind.value, r.direction.value, r.label) for i, r in enumerate(rules.rules)]
         connection.executemany("insert into named_rules values (?, ?, ?, ?, ?)", rows)
         groups = [(i, rule.group) for i, rule in enumerate(rules.rules) if rule.group]
-        excluded = [
-            (i, set_id) for i, rule in enumerate(rules.rules) for set_id in names.ids_of(rule.but_not)
-        ]
+        excluded = [(i, set_id) for i, rule in enumerate(rules.rules) for set_id in names.ids_of(rule.but_not)]
         for table, pairs in (("groups", groups), ("excluded_sets", excluded)):
             if pairs:
                 connection.executemany(f"insert into {table} values (?, ?)", pairs)  # noqa: S608 - a name of ours
@@ -211,7 +209,9 @@ class _Application:
     def _others_fired(self, rule: Rule, row: str) -> str:
         """Return SQL for the rules that must, and must not, have fired on the feature of a row."""
         positions = {other.name: i for i, other in enumerate(self._rules.rules)}
-        fired = "exists (from firing where firing.sae_id = {row}.sae_id and firing.feature = {row}.feature and rule = {i})"
+        fired = (
+            "exists (from firing where firing.sae_id = {row}.sae_id and firing.feature = {row}.feature and rule = {i})"
+        )
         asked = [fired.format(row=row, i=positions[name]) for name in rule.requires]
         asked += ["not " + fired.format(row=row, i=positions[name]) for name in rule.unless]
         return " and ".join(asked) or "true"

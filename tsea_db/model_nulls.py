@@ -64,7 +64,7 @@ class ModelGeometry:
     @property
     def d_vocab(self) -> int:
         """Number of tokens, V."""
-        return self.U.shape[1]
+        return int(self.U.shape[1])
 
     @cached_property
     def norms(self) -> NDArray[np.float64]:

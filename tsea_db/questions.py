@@ -137,7 +137,9 @@ def ask(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters: Any) 
 def _parse(name: str, text: str) -> Question:
     """Read the header: lines of ``-- title:``, ``-- about:``, ``-- param ...`` and ``-- example:``."""
     header = [line for line in text.splitlines() if line.startswith("-- ")]
-    said = {key: line.split(": ", 1)[1] for line in header for key in ("title", "about", "example") if _opens(line, key)}
+    said = {
+        key: line.split(": ", 1)[1] for line in header for key in ("title", "about", "example") if _opens(line, key)
+    }
     parameters = []
     for line in header:
         if match := _PARAMETER.fullmatch(line):

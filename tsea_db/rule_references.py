@@ -50,7 +50,9 @@ class SetNames:
         return cls(
             sets=tuple(KnownSet(*row) for row in connection.execute(question("known_sets")).fetchall()),
             unscored=dict(connection.execute("select name, reason from unscored_sets").fetchall()),
-            contrasted=tuple(i for (i,) in connection.execute("select distinct set_a from contrasts order by 1").fetchall()),
+            contrasted=tuple(
+                i for (i,) in connection.execute("select distinct set_a from contrasts order by 1").fetchall()
+            ),
             annotations=frozenset(n for (n,) in connection.execute("select distinct name from annotations").fetchall()),
         )
 

@@ -1,8 +1,8 @@
 """The tables of a store, as SQLAlchemy metadata.
 
 No foreign keys (rebuilding a table that has one damages its parent in DuckDB) and no index on the large tables: they
-are loaded sorted, and DuckDB's zone maps do the rest. The migrations in ``migrations/`` make the same tables and views; a
-test holds the two together.
+are loaded sorted, and DuckDB's zone maps do the rest. The migrations in ``migrations/`` make the same tables and views;
+a test holds the two together.
 
 Library sets have ids from 0 up, side sets (random controls, and what is left of two sets of a contrast) from -1 down,
 so that one table holds the nulls of both.
@@ -10,12 +10,8 @@ so that one table holds the nulls of both.
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
-
 from sqlalchemy import (
     ARRAY,
-    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -27,11 +23,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    event,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 REVISION = "0003"
 """The schema revision that this package reads and writes: the newest in ``migrations/versions``."""
@@ -361,7 +353,7 @@ near_misses = Table(
     Column("why", String, nullable=False),
 )
 
-annotations = Table(
+feature_annotations = Table(
     "annotations",
     metadata,
     Column("sae_id", Integer, nullable=False),
@@ -370,48 +362,3 @@ annotations = Table(
     Column("value", Double, nullable=False),
     Column("source", String, nullable=False),
 )
-
-SCORED_VIEW = """
-create view scored as
-with walked as (
-    select
-        saes.name as sae, scores.feature, token_sets.name as set_name, token_sets.family, token_sets.phrase,
-        token_sets.size, scores.es, (scores.es / set_nulls.mean_abs_es)::float as nes, scores.peak_rank,
-        round(
-            (scores.es::double * token_sets.size * (models.d_vocab - token_sets.size)
-            + scores.peak_rank::double * token_sets.size) / models.d_vocab
-        )::integer as hits,
-        scores.z_direction, scores.log10_p, scores.log10_q, scores.log10_p_es,
-        scores.log10_p_es is not null and abs(scores.es::double) > set_nulls.threshold as log10_p_es_extrapolated,
-        scores.log10_p_token, scores.sae_id, scores.set_id
-    from scores
-    join saes on saes.sae_id = scores.sae_id
-    join models on models.model_id = saes.model_id
-    join token_sets on token_sets.set_id = scores.set_id
-    left join set_nulls on set_nulls.set_id = scores.set_id and set_nulls.processing = saes.processing
-)
-select
-    sae, feature, set_name, family, phrase, size, es, nes, peak_rank, if(es >= 0, hits, size - hits) as leading_edge,
-    z_direction, log10_p, log10_q, log10_p_es, log10_p_es_extrapolated, log10_p_token, sae_id, set_id
-from walked
-"""
-"""Every score with its names and with what follows from it.
-
-The leading edge: members at or before the peak of the running sum (es > 0), or after its trough (es < 0).
-"""
-
-event.listen(metadata, "after_create", DDL(SCORED_VIEW.replace("%", "%%")))
-
-
-def definitions(revision: str) -> list[str]:
-    """Return the SQL scripts of views and macros that a revision brought."""
-    folder = files("tsea_db.migrations") / "sql"
-    scripts = sorted(file for file in folder.iterdir() if file.name.startswith(f"{revision}_"))
-    return [script.read_text(encoding="utf-8") for script in scripts]
-
-
-@event.listens_for(metadata, "after_create")
-def _create_views_and_macros(target: MetaData, connection: Connection, **_: Any) -> None:
-    del target
-    for script in definitions("0003"):
-        connection.exec_driver_sql(script)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
     from tsea_db.kernels.scoring import FeatureBlock
     from tsea_db.model_nulls import MeasuredSets

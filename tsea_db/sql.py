@@ -115,10 +115,8 @@ def fetch_in_time(
             raise _query_error(error) from error
 
 
-def _read(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, limit: int | None
-) -> Answer:
-    relation = connection.sql(query, params=parameters)
+def _read(connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, limit: int | None) -> Answer:
+    relation: duckdb.DuckDBPyRelation | None = connection.sql(query, params=parameters)
     if relation is None:
         import pyarrow as pa
 

@@ -1,19 +1,20 @@
 -- A z of the random-direction null and the cosine with the set's Delta that it stands for, either way.
 -- t = cosine * sqrt((d_eff - 1) / (1 - cosine^2)) has d_eff - 1 degrees of freedom; its normal equivalent is by
 -- G. W. Hill's expansions (Communications of the ACM 13, 1970, algorithms 395 and 396), with y = a * ln(1 + t^2 / (d_eff - 1)).
+create macro hill_b(d_eff) as 48e0 * (d_eff - 1.5e0) * (d_eff - 1.5e0);
+
 create macro z_from_y(y, b) as
-    sqrt(y) * (((((-0.4 * y - 3.3) * y - 24.0) * y - 85.5) / (0.8 * y * y + 100.0 + b) + y + 3.0) / b + 1.0);
+    sqrt(y) * (((((-0.4 * y - 3.3) * y - 24) * y - 85.5) / (0.8 * y * y + 100 + b) + y + 3) / b + 1);
 
-create macro log_sine_term(cosine, d_eff) as (1.5 - d_eff) * ln(greatest(1.0 - cosine * cosine, 1.490116e-8));
+create macro y_from_cosine(cosine, d_eff) as (1.5e0 - d_eff) * ln(greatest(1 - cosine * cosine, 1.490116e-8));
 
-create macro z_from_cosine(cosine, d_eff) as
-    sign(cosine) * z_from_y(log_sine_term(cosine, d_eff), 48.0 * pow(d_eff - 1.5, 2));
+create macro root_y_from_z(z, b) as
+    z * (((((0.4 * z * z + 6.3) * z * z + 36) * z * z + 94.5) / (b + 0.8 * z * z * z * z + 96) - z * z - 3) / b + 1);
+
+create macro z_from_cosine(cosine, d_eff) as sign(cosine) * z_from_y(y_from_cosine(cosine, d_eff), hill_b(d_eff));
 
 create macro cosine_from_z(z, d_eff) as
-    sign(z) * sqrt(1.0 - exp(-pow(
-        z * (((((0.4 * z * z + 6.3) * z * z + 36.0) * z * z + 94.5)
-            / (48.0 * pow(d_eff - 1.5, 2) + 0.8 * pow(z, 4) + 96.0) - z * z - 3.0) / (48.0 * pow(d_eff - 1.5, 2)) + 1.0), 2)
-        / (d_eff - 1.5)));
+    sign(z) * sqrt(1 - exp(-root_y_from_z(z, hill_b(d_eff)) * root_y_from_z(z, hill_b(d_eff)) / (d_eff - 1.5e0)));
 
 -- log10 of the two-sided p of a z, without underflow: the complementary error function by the Chebyshev fit of Press et
 -- al., Numerical Recipes, section 6.2 (relative error 1.2e-7 everywhere).
@@ -59,72 +60,84 @@ create macro suppressed(set_name, q := 0.05) as table (
     order by scores.z_direction, saes.name, scores.feature
 );
 
--- z of one set given another for every feature of every SAE: the part of A's direction that is orthogonal to B's. NULL
+-- z of one set given another for every feature of every SAE: the part of A's direction that is orthogonal to B's. No rows
 -- where the two have the same direction.
 create macro conditional(set_a, set_b) as table (
     with pairs as (
-        select distinct
-            a.set_id as a, b.set_id as b, overlap.processing, overlap.null_corr as r, moment_nulls.d_eff
-        from named_sets(set_a) as a
-        join named_sets(set_b) as b on b.model_id = a.model_id
-        join set_overlaps as overlap
-            on overlap.model_id = a.model_id
-            and ((overlap.set_a = a.set_id and overlap.set_b = b.set_id)
-                or (overlap.set_a = b.set_id and overlap.set_b = a.set_id))
-        join moment_nulls on moment_nulls.model_id = a.model_id and moment_nulls.processing = overlap.processing
-    ),
-    asked as (
-        select saes.sae_id, saes.name, pairs.a, pairs.b, pairs.r, pairs.d_eff
-        from pairs
-        join token_sets on token_sets.set_id = pairs.a
-        join saes on saes.model_id = token_sets.model_id and saes.processing = pairs.processing
-    ),
-    cosines as (
         select
-            asked.sae_id, asked.name as sae, of_a.feature, of_a.z_direction as z_a, of_b.z_direction as z_b,
-            of_a.log10_q as log10_q_a, of_a.es, asked.a as set_id, asked.b as given_id, asked.r, asked.d_eff,
-            cosine_from_z(of_a.z_direction::double, asked.d_eff) as cosine_a,
-            cosine_from_z(of_b.z_direction::double, asked.d_eff) as cosine_b
-        from asked
-        join scores as of_a on of_a.sae_id = asked.sae_id and of_a.set_id = asked.a
-        join scores as of_b
-            on of_b.sae_id = asked.sae_id and of_b.set_id = asked.b and of_b.feature = of_a.feature
+            overlap.set_a, overlap.set_b, overlap.processing, overlap.null_corr as r, moment_nulls.d_eff,
+            hill_b(moment_nulls.d_eff) as b
+        from set_overlaps as overlap
+        join named_sets(set_a) as a on a.set_id = overlap.set_a
+        join named_sets(set_b) as b on b.set_id = overlap.set_b
+        join moment_nulls on moment_nulls.model_id = overlap.model_id and moment_nulls.processing = overlap.processing
+        where 1 - overlap.null_corr * overlap.null_corr > 1.490116e-8
+    ),
+    of_a as materialized (
+        select scores.sae_id, scores.feature, scores.z_direction::double as z, scores.log10_q, scores.es, scores.set_id
+        from scores
+        join named_sets(set_a) as named on named.set_id = scores.set_id
+    ),
+    of_b as materialized (
+        select scores.sae_id, scores.feature, scores.z_direction::double as z, scores.set_id
+        from scores
+        join named_sets(set_b) as named on named.set_id = scores.set_id
+    ),
+    roots as (
+        select
+            of_a.sae_id, saes.name as sae, of_a.feature, of_a.z as z_a, of_b.z as z_b, of_a.log10_q as log10_q_a, of_a.es,
+            of_a.set_id, of_b.set_id as given_id, pairs.r, pairs.d_eff, pairs.b,
+            root_y_from_z(of_a.z, pairs.b) as root_a, root_y_from_z(of_b.z, pairs.b) as root_b
+        from of_a
+        join of_b on of_b.sae_id = of_a.sae_id and of_b.feature = of_a.feature
+        join saes on saes.sae_id = of_a.sae_id
+        join pairs on pairs.set_a = of_a.set_id and pairs.set_b = of_b.set_id and pairs.processing = saes.processing
     ),
     orthogonal as (
         select
-            cosines.*,
-            if(1 - cosines.r * cosines.r > 1.490116e-8,
-               (cosines.cosine_a - cosines.r * cosines.cosine_b) / sqrt(1 - cosines.r * cosines.r), null) as cosine
-        from cosines
+            roots.*,
+            (sign(roots.root_a) * sqrt(1 - exp(roots.root_a * roots.root_a / (1.5e0 - roots.d_eff)))
+            - roots.r * sign(roots.root_b) * sqrt(1 - exp(roots.root_b * roots.root_b / (1.5e0 - roots.d_eff))))
+                / sqrt(1 - roots.r * roots.r) as cosine
+        from roots
     ),
     logarithms as (
-        select orthogonal.*, log_sine_term(orthogonal.cosine, orthogonal.d_eff) as y from orthogonal
+        select orthogonal.*, y_from_cosine(orthogonal.cosine, orthogonal.d_eff) as y from orthogonal
     )
     select
         logarithms.sae_id, logarithms.sae, logarithms.feature, logarithms.z_a, logarithms.z_b, logarithms.log10_q_a,
         logarithms.es, logarithms.set_id, logarithms.given_id,
-        sign(logarithms.cosine) * z_from_y(logarithms.y, 48.0 * pow(logarithms.d_eff - 1.5, 2)) as z
+        sign(logarithms.cosine) * z_from_y(logarithms.y, logarithms.b) as z
     from logarithms
 );
 
--- q of A given B for every feature, over the features of one SAE. Only p below q can have a q below it, so that the others
--- need no rank and are left out.
+-- q of A given B for every feature, over the features of one SAE. With m of n features below p = q, no p above q * m / n can
+-- have a q below q nor make another one's smaller, so that those need no rank and are left out.
 create macro conditional_q(set_a, set_b, q := 0.05) as table (
-    with tested as (
-        select given.*, log10_two_sided_p(given.z) as log10_p from conditional(set_a, set_b) as given
-        where given.z is not null
+    with halves as (
+        select given.*, 1 / (1 + abs(given.z) / sqrt(8e0)) as t, abs(given.z) / sqrt(2e0) as x
+        from conditional(set_a, set_b) as given
     ),
-    families as (select tested.sae_id, count(*) as n from tested group by tested.sae_id),
+    tested as materialized (
+        select halves.* exclude (t, x), log10_erfc(halves.x, halves.t) as log10_p from halves
+    ),
+    families as (
+        select
+            tested.sae_id, log10(count(*)) as log10_n,
+            log10(greatest(1, count(*) filter (tested.log10_p <= log10(q)))) as log10_m
+        from tested
+        group by tested.sae_id
+    ),
     ranked as (
         select
             tested.*,
-            tested.log10_p + log10(families.n)
+            tested.log10_p + families.log10_n
                 - log10(count(*) over (partition by tested.sae_id order by tested.log10_p)) as log10_adjusted
         from tested
         join families on families.sae_id = tested.sae_id
-        where tested.log10_p <= log10(q)
+        where tested.log10_p <= log10(q) + families.log10_m - families.log10_n
     )
-    select ranked.*, least(0, min(ranked.log10_adjusted) over (
+    select ranked.* exclude (log10_adjusted), least(0, min(ranked.log10_adjusted) over (
         partition by ranked.sae_id order by ranked.log10_p desc
         range between unbounded preceding and current row
     )) as log10_q

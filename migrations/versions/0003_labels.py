@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from tsea_db.schema import definitions
+from tsea_db.views import definitions
 
 revision = "0003"
 down_revision = "0002"
@@ -13,8 +13,10 @@ branch_labels = None
 depends_on = None
 
 _MACROS = (
+    "hill_b",
     "z_from_y",
-    "log_sine_term",
+    "y_from_cosine",
+    "root_y_from_z",
     "z_from_cosine",
     "cosine_from_z",
     "log10_erfc",

@@ -6,9 +6,9 @@ between unembeddings and ``d_eff * cosine_variance`` is 1 for all of them only o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from tsea_db.errors import InputError
 from tsea_db.kernels.logit_weights import TILE_ROWS, logit_weight_blocks
 from tsea_db.kernels.moments import Moments, moments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +69,7 @@ def moment_null(kurtosis: Floats, skewness: Floats, cosine_variance: Floats, d_e
 
 def moments_of_directions(
     n: int,
-    draw: Callable[[int, int], Floats],
+    draw: Callable[[int, int], NDArray[np.float32]],
     U: NDArray[np.float32],
     column_norms: Floats,
     threads: int,
@@ -78,7 +81,7 @@ def moments_of_directions(
 
     Args:
         n: Directions.
-        draw: Returns directions ``start`` to ``start + count`` from ``(start, count)``.
+        draw: Returns directions ``start`` to ``start + count``, float32, from ``(start, count)``.
         U: d_model x n_tokens.
         column_norms: Euclidean norms of U's columns.
         threads: Threads for the moments; no result depends on it.
@@ -88,7 +91,7 @@ def moments_of_directions(
     found = np.empty((3, n))
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, n, _DRAWN_ROWS):
-            rows = draw(start, min(_DRAWN_ROWS, n - start)).astype(np.float32)
+            rows = draw(start, min(_DRAWN_ROWS, n - start))
             for first, weights in logit_weight_blocks(rows, U):
                 done = _in_parts(weights, column_norms, pool, threads)
                 span = slice(start + first, start + first + len(weights))

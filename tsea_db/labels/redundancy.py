@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from tsea_db.kernels.overlap import distinct_sets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FEATURES_A_BLOCK = 16_384
 

@@ -136,7 +136,13 @@ class _Reader:
             name=name,
             kind=kind,
             where=self._conditions(given, kind, index),
-            label=self._typed(given, "label", str, _default_label(name, kind, bool(given.get("given") or given.get("contrasts"))), index),
+            label=self._typed(
+                given,
+                "label",
+                str,
+                _default_label(name, kind, bool(given.get("given") or given.get("contrasts"))),
+                index,
+            ),
             direction=self._choice(given, "direction", Direction, index, Direction.PROMOTES),
             **sets,
             families=tuple(self._texts(given, "families", index)),
@@ -160,7 +166,7 @@ class _Reader:
                 self._fail(f"rule {rule.name!r}: contrasts = true takes neither given nor but_not", rule.line)
             asks = [c for c in rule.where if c.column in GIVEN_COLUMNS]
             if asks and not (rule.contrasts or rule.given):
-                self._fail(f"{asks[0].column} needs given = \"SET\" in rule {rule.name!r}", asks[0].line)
+                self._fail(f'{asks[0].column} needs given = "SET" in rule {rule.name!r}', asks[0].line)
         if not rule.where:
             self._fail(f"rule {rule.name!r} has no conditions: where = {{ ... }}", rule.line)
         self._refuse_impossible(rule)
@@ -252,9 +258,7 @@ class _Reader:
             self._fail(f"{key} is {names[wanted]}, not {value!r}", self._line(index, key))
         return value
 
-    def _refuse_unknown(
-        self, given: Mapping[str, Any], known: Sequence[str], what: str, index: int | None
-    ) -> None:
+    def _refuse_unknown(self, given: Mapping[str, Any], known: Sequence[str], what: str, index: int | None) -> None:
         for key in given:
             if key not in known:
                 self._fail(f"there is no {what} {key!r}.{_near(key, known)}", self._line(index, key))
