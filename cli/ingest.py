@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .printing import cell, print_table
+from .printing import CONTROLS, control_shares, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,13 +90,10 @@ def print_ingested(done: list[IngestedSae]) -> None:
     import pandas as pd
 
     rows = pd.DataFrame([asdict(sae) for sae in done], dtype=object)
-    shares = ["controls_direction", "controls_es", "controls_token"]
-    rows["controls p < .05"] = [" / ".join(cell(sae[share]) or "-" for share in shares) for _, sae in rows.iterrows()]
-    rows = rows.drop(columns=shares)
+    rows["controls"] = [control_shares(sae) for _, sae in rows.iterrows()]
+    rows = rows.drop(columns=["controls_direction", "controls_es", "controls_token"])
     rows["seconds"] = [f"{sae.seconds:.1f}" if sae.seconds else "stored already" for sae in done]
     rows["n_dead"] = ["not known" if sae.n_dead is None else sae.n_dead for sae in done]
     rows.columns = pd.Index([_TITLES.get(name, name) for name in rows.columns], name="column")
     print_table(rows)
-    click.echo(
-        "controls: share of features with p < 0.05 for random sets of the same sizes, by direction / ES / random tokens"
-    )
+    click.echo(CONTROLS)

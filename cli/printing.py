@@ -50,3 +50,13 @@ def cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(repr(item) if isinstance(item, str) else cell(item) for item in value)
     return str(value)
+
+
+CONTROLS = (
+    "controls: share of features with p < 0.05 for random sets of the same sizes, by direction / ES / random tokens"
+)
+
+
+def control_shares(row: Any) -> str:
+    """Write the three shares of an SAE's random controls."""
+    return " / ".join(cell(row[f"controls_{null}"]) or "-" for null in ("direction", "es", "token"))

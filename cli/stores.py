@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .printing import print_table
+from .printing import CONTROLS, control_shares, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,11 @@ def status(store: Path) -> None:
     if rows.empty:
         click.echo(f"{store} is empty. Next: tsea --store {store} ingest --model DIR --sae DIR")
         return
-    shown = rows.drop(columns=["sets_without_statistics"])
+    rows["controls"] = [control_shares(row) for _, row in rows.iterrows()]
+    hidden = ["sets_without_statistics", "controls_direction", "controls_es", "controls_token"]
+    shown = rows.drop(columns=hidden)
     print_table(shown, title=f"{store}, {store.stat().st_size / 1e6:,.1f} MB")
+    click.echo(CONTROLS)
     unfinished = rows["sae"][rows["sets_without_statistics"] > 0]
     if len(unfinished):
         click.echo(

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from tsea_db.cli.main import main
 
 from tests import tiny_lm
 from tsea_db import Store
+from tsea_db.cli.main import main
 
 
 def tsea(*arguments: object, store: Path | None = None) -> Result:
@@ -53,6 +53,42 @@ def test_feature(tiny_store: Store) -> None:
     assert shown.exit_code == 0
     for part in ("kurtosis", "' said'", "promotes", "suppresses", "past-tense verbs", "folded+centred"):
         assert part in shown.output
+
+
+def test_a_feature_given_a_set_and_for_all_sets_at_once(tiny_store: Store) -> None:
+    given = tsea("feature", "blocks.3.hook_resid_post", 394, "--given", "verb_past_participle", store=tiny_store.path)
+    assert given.exit_code == 0, given.output
+    assert "z_given" in given.output
+    joint = tsea("feature", "blocks.3.hook_resid_post", 394, "--joint", store=tiny_store.path)
+    assert joint.exit_code == 0, joint.output
+    assert "coefficient" in joint.output
+    assert tsea("feature", "blocks.2.mlp", 3, "--given", "verb_pst", store=tiny_store.path).exit_code == 2
+
+
+def test_overlaps(tiny_store: Store) -> None:
+    shown = tsea("sets", "overlaps", "verb_past_strict", "--top", 3, store=tiny_store.path)
+    assert shown.exit_code == 0, shown.output
+    assert "nltk_pos_VBD" in shown.output
+    assert "null_corr" in shown.output
+
+
+def test_calibrate(tiny_store: Store, tmp_path: Path) -> None:
+    page = tmp_path / "qq.html"
+    shown = tsea("calibrate", "--features", 2000, "--json", "--plot", page, store=tiny_store.path)
+    assert shown.exit_code == 0, shown.output
+    report = json.loads(shown.stdout)
+    assert set(report["share_p_below"]) == {"random_direction", "es", "random_token"}
+    assert all(set(shares) == {"0.05", "0.01", "0.001"} for shares in report["share_p_below"].values())
+    assert report["rotated_sae"]["sae"] == "blocks.1.hook_resid_pre"
+    assert "<svg" in page.read_text()
+    table = tsea("calibrate", "--features", 500, "--level", 0.05, store=tiny_store.path)
+    assert "Share of p below the level" in table.output
+    refused = tsea("calibrate", "--level", "0.0001", store=tiny_store.path)
+    assert (refused.exit_code, "draw 40000 or more" in refused.stderr) == (2, True)
+
+
+def test_status_shows_controls(tiny_store: Store) -> None:
+    assert "random sets of the same sizes" in tsea("status", store=tiny_store.path).output
 
 
 def test_sql_formats(tiny_store: Store, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from tsea_db.errors import InputError, StoreError, WeightsError
 
 # Times live in ingest_runs alone; everything else must not depend on when and how often the job ran.
 CONTENT = ("models", "unembeddings", "tokens", "token_sets", "unscored_sets", "memberships", "saes", "features",
-           "sae_sets", "scores")  # fmt: skip
+           "sae_sets", "scores", "side_sets", "set_nulls", "moment_nulls", "set_overlaps", "contrasts", "sae_contrasts",
+           "contrast_scores", "partition_scores", "control_scores")  # fmt: skip
 
 
 def content(store: Store) -> dict[str, pd.DataFrame]:
@@ -169,7 +170,7 @@ def test_repeating_changes_nothing(store_path: Path, two: list[Path]) -> None:
 KILLED = """
 import os, signal, sys
 import tsea_db
-from tsea_db import bulk_load, feature_rows, registry
+from tsea_db import bulk_load, feature_rows, model_nulls, registry, score_rows, side_sets
 
 loads_left, load = int(sys.argv[1]), bulk_load.bulk_load
 
@@ -181,7 +182,8 @@ def counted(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return loaded
 
-registry.bulk_load = feature_rows.bulk_load = counted
+for module in (registry, feature_rows, side_sets, model_nulls, score_rows):
+    module.bulk_load = counted
 tsea_db.open(sys.argv[2], mode="rw").ingest(sys.argv[3], sys.argv[4:], progress=False)
 """
 
@@ -190,8 +192,9 @@ def test_killed_anywhere_and_run_again_gives_the_same_rows(tmp_path: Path, two: 
     whole = tsea_db.create(tmp_path / "whole.duckdb")
     whole.ingest(tiny_lm.MODEL, two, progress=False)
     expected = content(whole)
-    # Loads: tokens, unscored_sets, token_sets, memberships, then features, scores and sae_sets of each SAE.
-    for n_loads, n_saes in ((1, 0), (6, 0), (7, 0), (9, 1)):
+    # Loads: tokens, unscored_sets, token_sets, memberships, controls, three times partitions (8); overlaps, nulls of
+    # sets, of moments (11); for each SAE features, scores, sae_sets, controls, partitions, six contrasts and which.
+    for n_loads, n_saes in ((8, 0), (10, 0), (11, 0), (13, 0), (23, 0), (26, 1)):
         broken = tsea_db.create(tmp_path / f"killed-after-{n_loads}.duckdb")
         command = [sys.executable, "-W", "ignore", "-c", KILLED, str(n_loads), broken.path, tiny_lm.MODEL, *two]
         done = subprocess.run([str(part) for part in command], check=False, capture_output=True)
@@ -238,7 +241,7 @@ def test_zero_directions_have_no_scores(store_path: Path) -> None:
     [done] = store.ingest(tiny_lm.model(), [sae], progress=False)
     rows = store.sql("from features order by feature").df()
     zero = rows["feature"][rows["zero_direction"]].tolist()
-    assert 3 in zero
+    assert zero == [3, 5]
     assert done.n_zero_direction == len(zero)
     assert rows["std"].isna().tolist() == rows["zero_direction"].tolist()
     assert rows["top_tokens"].isna().tolist() == rows["zero_direction"].tolist()

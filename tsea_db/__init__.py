@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tsea_db.api import FeatureReport, Store, create, open, upgrade  # noqa: A004 - tsea_db.open is the name
+    from tsea_db.calibrate import Calibrated
     from tsea_db.errors import TseaError
+    from tsea_db.kernels.weighted import weighted_es
     from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
     from tsea_db.version import __version__
     from tsea_db.weights.model import ModelWeights, load_model
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tsea_db.without_store import enrichment, score_direction
 
 _HOMES = {
+    "Calibrated": "calibrate",
     "FeatureReport": "api",
     "ModelWeights": "weights.model",
     "SaeWeights": "weights.sae",
@@ -35,9 +38,11 @@ _HOMES = {
     "open": "api",
     "score_direction": "without_store",
     "upgrade": "api",
+    "weighted_es": "kernels.weighted",
 }
 
 __all__ = [
+    "Calibrated",
     "FeatureReport",
     "ModelWeights",
     "SaeWeights",
@@ -54,6 +59,7 @@ __all__ = [
     "open",
     "score_direction",
     "upgrade",
+    "weighted_es",
 ]
 
 

@@ -51,9 +51,9 @@ class WaitingScores:
 
     def __init__(self, folder: Path, n_features: int, n_sets: int) -> None:
         shape, n = (max(n_sets, 1), max(n_features, 1)), max(n_sets * n_features, 1)
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with the object
-        self._es = np.memmap(self._file, np.float32, "w+", 0, shape)
-        self._peak_rank = np.memmap(self._file, np.int32, "w+", 4 * n, shape)
+        with tempfile.TemporaryFile(dir=folder) as file:  # the maps outlive it
+            self._es = np.memmap(file, np.float32, "w+", 0, shape)
+            self._peak_rank = np.memmap(file, np.int32, "w+", 4 * n, shape)
 
     def add(self, block: FeatureBlock) -> None:
         """Take the scores of a block of features."""

@@ -1,0 +1,130 @@
+"""What the statistics cost beside the scores: one layer of an SAE of GPT-2's size.
+
+Weights are random; times depend on shapes alone. Scores are timed on a share of the features and scaled up.
+
+    python -m benchmarks.statistics [--features 24576] [--sets 350] [--scored 1024] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import tsea_db
+from tsea_db import schema
+from tsea_db.kernels.scoring import score_features, usable_cores
+from tsea_db.model_nulls import (
+    MOMENT_DRAWS,
+    NULL_DRAWS,
+    ModelGeometry,
+    add_moment_null,
+    add_overlaps,
+    add_set_nulls,
+    measured_sets,
+)
+from tsea_db.registry import StoredSet, set_matrix
+from tsea_db.score_rows import ScoredRows, ScoreWriter, WaitingScores
+from tsea_db.store import StoreFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+D_MODEL, D_VOCAB = 768, 50_257
+STATISTICS_LIMIT, NULL_LIMIT = 0.25, 0.20
+
+
+def token_sets(n_sets: int, rng: np.random.Generator) -> list[StoredSet]:
+    """Draw sets of 5 to 15,000 tokens, most of them small, as a library has."""
+    sizes = np.exp(rng.uniform(np.log(5), np.log(15_000), n_sets)).astype(int)
+    members = (np.sort(rng.choice(D_VOCAB, size, replace=False)).astype(np.int32) for size in sizes)
+    return [StoredSet(i, "", ids) for i, ids in enumerate(members)]
+
+
+def timed(job: Callable[[], object]) -> float:
+    """Return the seconds a job takes."""
+    started = time.perf_counter()
+    job()
+    return time.perf_counter() - started
+
+
+def score_seconds(geometry: ModelGeometry, rows: NDArray[np.float32], sets: list[StoredSet], n: int) -> float:
+    """Return the seconds that moments and scores of all rows take, from n of them."""
+    matrix = set_matrix(sets, D_VOCAB)
+
+    def score(count: int) -> None:
+        for _ in score_features(rows[:count], geometry.U, matrix, unembedding_norms=geometry.norms):
+            pass
+
+    score(1)
+    return timed(lambda: score(n)) * len(rows) / n
+
+
+def measure(n_features: int, n_sets: int, n_scored: int) -> dict[str, float]:
+    """Time scores, statistics and nulls in a store that is thrown away."""
+    rng = np.random.default_rng(0)
+    U = rng.standard_normal((D_MODEL, D_VOCAB), np.float32)
+    U -= U.mean(axis=0)
+    geometry = ModelGeometry(0, "folded+centred", U)
+    rows = rng.standard_normal((n_features, D_MODEL), np.float32)
+    sets = token_sets(n_sets, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "benchmark.duckdb"
+        tsea_db.create(path)
+        with StoreFile(path).writer() as engine:
+            seconds = {"scores": score_seconds(geometry, rows, sets, n_scored)}
+            with engine.begin() as connection:
+                seconds["null of sets"] = timed(lambda: add_set_nulls(connection, geometry, sets, int))
+                seconds["null of moments"] = timed(lambda: add_moment_null(connection, geometry, int))
+                seconds["overlaps"] = timed(lambda: add_overlaps(connection, geometry, sets))
+                measured = measured_sets(connection, geometry, sets)
+                seconds["tables for random tokens"] = timed(lambda: measured.token_null)
+            waiting = WaitingScores(Path(folder), n_features, n_sets)
+            for block in score_features(rows[:256], U, set_matrix(sets, D_VOCAB)):
+                for start in range(0, n_features - 255, 256):  # values do not matter, places do
+                    waiting.add(replace(block, start=start))
+            features = np.arange(n_features, dtype=np.int32)
+            with engine.begin() as connection:
+                writer = ScoreWriter(connection, 0, measured, ScoredRows(rows, features, geometry.subspace))
+                writer.write_library(sets[:1], waiting, 0)
+                connection.execute(schema.scores.delete())
+                seconds["statistics and writing"] = timed(lambda: writer.write_library(sets, waiting, 0))
+    return seconds
+
+
+def main() -> None:
+    """Measure and print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--features", type=int, default=24_576)
+    parser.add_argument("--sets", type=int, default=350)
+    parser.add_argument("--scored", type=int, default=1024)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    seconds = measure(arguments.features, arguments.sets, arguments.scored)
+    layer = seconds["scores"]
+    shares = {
+        "statistics / scores": seconds["statistics and writing"] / layer,
+        "nulls / scores": (seconds["null of sets"] + seconds["null of moments"]) / layer,
+    }
+    limits = {"statistics / scores": STATISTICS_LIMIT, "nulls / scores": NULL_LIMIT}
+    if arguments.json:
+        print(json.dumps({"seconds": seconds, "shares": shares, "limits": limits, "cores": usable_cores()}))
+        return
+    print(f"{arguments.features} features x {arguments.sets} sets, d_model {D_MODEL}, {D_VOCAB} tokens, ", end="")
+    print(f"{usable_cores()} cores; {NULL_DRAWS} and {MOMENT_DRAWS} random directions")
+    for name, value in seconds.items():
+        print(f"{name:<28}{value:>10.1f} s")
+    for name, share in shares.items():
+        print(f"{name:<28}{share:>10.1%}   (limit {limits[name]:.0%})")
+
+
+if __name__ == "__main__":
+    main()
