@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,38 @@ def label(store: Path, rules: Path | None, preset: str | None, dry_run: bool, di
     print_counts(report)
     if diff:
         print_changes(report)
+
+
+@click.command()
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of rules whose set rules are tried, in place of the shipped ones.",
+)
+@click.option("--q", "levels", type=float, multiple=True, help="Value of q to try. Repeat for more.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot to this HTML file.")
+@click.pass_obj
+def thresholds(store: Path, rules: Path | None, levels: tuple[float, ...], plot: Path | None) -> None:
+    """Suggest a threshold of q: labels against labels where nothing is to be found."""
+    import tsea_db
+    from tsea_db.threshold_plot import threshold_page
+
+    found = tsea_db.open(store).thresholds(rules, levels or None)
+    print_table(found.by_q.astype(object), title="set labels by q, and pairs below q where nothing is to be found")
+    if found.suggested_q is None:
+        click.echo("No q gives a hundred times as many pairs on the real SAEs as on null and rotated ones.")
+    else:
+        share = found.by_q.set_index("q")["share_of_features"][found.suggested_q]
+        click.echo(
+            f"Suggested: log10_q below {math.log10(found.suggested_q):.3g} (q < {found.suggested_q:g}), which names "
+            f"{share:.1%} of the features. That most stay without a name is a result: a looser q names noise."
+        )
+    print_table(found.by_share.astype(object), title="labels with at least this corrected share of top tokens")
+    if plot is not None:
+        try:
+            plot.write_text(threshold_page(found), encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(str(error)) from error
 
 
 def print_counts(report: LabelReport) -> None:

@@ -13,7 +13,7 @@ from .calibrate import calibrate
 from .features import feature, score
 from .find import find
 from .ingest import ingest
-from .labels import label
+from .labels import label, thresholds
 from .leaving import leave_at_once_after
 from .queries import query
 from .sets import sets
@@ -57,7 +57,7 @@ def main(ctx: click.Context, store: Path) -> None:
     ctx.obj = store
 
 
-for command in (init, upgrade, status, ingest, sets, feature, score, label, find, query, calibrate, sql):
+for command in (init, upgrade, status, ingest, sets, feature, score, label, thresholds, find, query, calibrate, sql):
     main.add_command(command)
 
 

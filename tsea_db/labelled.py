@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tsea_db.label_store import LabelReport
     from tsea_db.store import StoreFile
+    from tsea_db.thresholds import Thresholds
 
 
 class Labelled:
@@ -60,3 +61,20 @@ class Labelled:
 
         self._refuse_reading_mode("annotate")
         annotate(self._file, sae, name, values, source)
+
+    def thresholds(self, rules: str | Path | None = None, levels: Sequence[float] | None = None) -> Thresholds:
+        """Count what thresholds of q give: labels, and labels where nothing is to be found.
+
+        Args:
+            rules: A rules file whose set rules are tried; by default the rules that ship with the package.
+            levels: Values of q to try.
+
+        Raises:
+            InputError: No SAE's weights were kept, or a level is not between 0 and 1.
+            RulesError: The rules are wrong.
+        """
+        from tsea_db.labels import default_rules, read_rules
+        from tsea_db.thresholds import LEVELS, thresholds
+
+        read = default_rules() if rules is None else read_rules(Path(rules))
+        return thresholds(self._file, read, tuple(levels or LEVELS))
