@@ -40,7 +40,11 @@ class Asking:
         Raises:
             QueryError: There is no such token set.
         """
-        return self._relation(question("scores"), {"sae": sae, "token_set": token_set, "feature": feature})
+        text, asked = question("scores"), {"sae": sae, "feature": feature}
+        if token_set is not None:
+            named = "scored.set_id in (select named.set_id from named_sets($token_set) as named)"
+            text, asked = text.replace("/* set */ true", named), {**asked, "token_set": token_set}
+        return self._relation(text, asked)
 
     def labels(
         self,

@@ -256,9 +256,14 @@ class _Application:
             general = [r for r in self._rules.of_kind(Kind.SET) if r.direction == direction and not r.sets]
             for condition in [c for c in general[0].where if c.column not in late_columns()] if general else []:
                 value = comparisons.source(condition)
+                shown = (
+                    f"printf('%.3g', ({value})::double)"
+                    if isinstance(condition.value, float)
+                    else f"({value})::varchar"
+                )
                 said.append(
                     f"if(scored.z_direction {sign} 0 and not coalesce({comparisons.one(condition)}, false), "
-                    f"concat('{condition.column} ', coalesce(printf('%.3g', ({value})::double), 'unknown'), "
+                    f"concat('{condition.column} ', coalesce({shown}, 'unknown'), "
                     f"' does not meet {str(condition).replace(chr(39), chr(39) * 2)}'), null)"
                 )
         return ", ".join(said) or "null", comparisons.values

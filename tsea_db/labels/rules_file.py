@@ -95,6 +95,12 @@ class _Reader:
 
     def rule_set(self, content: dict[str, Any], text: str, preset: str | None) -> RuleSet:
         self._refuse_unknown(content, _TOP, "key", None)
+        confidence = self._numbers(content, "confidence", _CONFIDENCE)
+        background = self._numbers(content, "background", ("lambda", "deviation"))
+        redundancy = self._numbers(content, "redundancy", ("level",))
+        level = redundancy.get("level", 0.01)
+        if not 0 < level < 1:
+            self._fail(f"redundancy.level is a p between 0 and 1, not {level:g}", self._line(None, "level"))
         chosen = preset or self._typed(content, "preset", str, PRESETS[0], None)
         given = self._typed(content, "rule", list, [], None)
         rules = [self._rule(i, rule) for i, rule in enumerate(given)]
@@ -105,12 +111,6 @@ class _Reader:
             self._fail(f"there is no preset {chosen!r}; known are {', '.join(presets)}", self._line(None, "preset"))
         active = tuple(rule for rule in rules if rule.preset in (None, chosen))
         self._refuse_bad_order(rules, active)
-        confidence = self._numbers(content, "confidence", _CONFIDENCE)
-        background = self._numbers(content, "background", ("lambda", "deviation"))
-        redundancy = self._numbers(content, "redundancy", ("level",))
-        level = redundancy.get("level", 0.01)
-        if not 0 < level < 1:
-            self._fail(f"redundancy.level is a p between 0 and 1, not {level:g}", self._line(None, "level"))
         return RuleSet(
             title=self._typed(content, "title", str, "", None),
             rules=active,
@@ -270,10 +270,13 @@ class _Reader:
         else:
             starts = [*self.starts, len(self.lines)]
             first, last = (starts[index], starts[index + 1]) if index < len(self.starts) else (0, len(self.lines))
+        lines = range(first, last)
         for key in keys:
-            for i in range(first, last):
-                if re.search(rf"(?<![\w.-]){re.escape(key)}(?![\w-])", self.lines[i].split("#")[0]):
-                    return i + 1
+            word = rf"(?<![\w-]){re.escape(key)}(?![\w-])"
+            for pattern in (rf"{word}[\"']?\s*[=.\]]", word):
+                found = [i + 1 for i in lines if re.search(pattern, self.lines[i].split("#")[0])]
+                if found:
+                    return found[0]
         return first + 1
 
     def _fail(self, what: str, line: int | None) -> NoReturn:
