@@ -107,7 +107,8 @@ def _sae(raw: duckdb.DuckDBPyConnection, size: Size, sae_id: int) -> None:
         "insert into features by name select $i::integer as sae_id, f::integer as feature, 0.0 as mean, 1.0 as std, "
         "random() - 0.5 as skewness, 3 + exp(3 * random()) - 1 as kurtosis, (0.7 + random()) / 767 as cosine_variance, "
         "1.0 as decoder_norm, (-6 * random())::float as log10_density, random() < 0.02 as dead, "
-        "false as zero_direction, list_transform(range(20), lambda j: ' token' || (f * 13 + j * 401) % 50257) as top_tokens, "
+        "false as zero_direction, list_transform(range(20), lambda j: ' token' || (f * 13 + j * 401) % 50257) "
+        "as top_tokens, "
         "list_transform(range(20), lambda j: ((f * 13 + j * 401) % 50257)::integer) as top_token_ids, "
         "list_transform(range(20), lambda j: (4 - j / 10)::float) as top_logits, "
         "list_transform(range(20), lambda j: ' token' || (f * 17 + j * 409) % 50257) as bottom_tokens, "
@@ -126,8 +127,7 @@ def _sae(raw: duckdb.DuckDBPyConnection, size: Size, sae_id: int) -> None:
     )
     _run(
         raw,
-        "insert into contrast_scores select sae_id, given_id, feature, z, log10_p, log10_q from ("
-        "select *, 0 as contrast from conditional_q('verb_past', 'verb_past_participle', q := 1.0)) where sae_id = $i",
+        "insert into contrast_scores select sae_id, 0, feature, z, log10_p, log10_q "
+        "from conditional_q('verb_past', 'verb_past_participle', q := 1.0) where sae_id = $i",
         {"i": sae_id},
     )
-    _run(raw, "update contrast_scores set contrast_id = 0 where sae_id = $i", {"i": sae_id})

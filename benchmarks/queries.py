@@ -7,9 +7,10 @@ minutes) unless it is there, and prints the best of three runs of everything. Op
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tsea_db
 from benchmarks.generated_store import Size, generate
@@ -20,6 +21,8 @@ from tsea_db.store import StoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import duckdb
 
 _A, _B = "past-tense verbs", "past participles"
 _SAE, _OTHER = "blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre"
@@ -55,15 +58,19 @@ def main() -> None:
     rows.append(("tsea feature, in Python", _best(lambda: store.feature(_SAE, 123)), 0.2))
     with StoreFile(options.store).reader() as reader:
         for name, (query, limit) in _MACROS.items():
-            rows.append((name, _best(lambda query=query: reader.execute(query).fetchall()), limit))
+            rows.append((name, _best(partial(_ask, reader, query, None)), limit))
         for name, question in named_questions().items():
             given = {p.name: _GIVEN[p.name] for p in question.parameters if p.required}
             if name == "compare_saes":
                 given |= {"a": _SAE, "b": _OTHER}
             values = question.values(given)
-            rows.append((f"query {name}", _best(lambda q=question, v=values: reader.execute(q.sql, v).fetchall()), 1.0))
+            rows.append((f"query {name}", _best(partial(_ask, reader, question.sql, values)), 1.0))
     for name, seconds, limit in rows:
         print(f"{seconds * 1000:10,.0f} ms  {'' if seconds <= limit else f'over {limit * 1000:,.0f} ms':<14} {name}")
+
+
+def _ask(reader: duckdb.DuckDBPyConnection, query: str, values: dict[str, Any] | None) -> None:
+    reader.execute(query, values).fetchall()
 
 
 def _best(job: Callable[[], object]) -> float:

@@ -99,8 +99,8 @@ def print_counts(report: LabelReport) -> None:
     for clash in labelling.clashes:
         kept = "Both labels stay" if clash.kept else f"The label of {clash.rules[0]!r} stays"
         click.echo(
-            f"The rules {' and '.join(map(repr, clash.rules))} contradict each other on {clash.features:,} features, such as "
-            f"{clash.example[0]} {clash.example[1]}. {kept}."
+            f"The rules {' and '.join(map(repr, clash.rules))} contradict each other on {clash.features:,} features, "
+            f"such as {clash.example[0]} {clash.example[1]}. {kept}."
         )
     for rule_name, reason in labelling.waiting:
         click.echo(f"The rule {rule_name!r} cannot fire yet: {reason}.")

@@ -224,7 +224,8 @@ def test_contradictions_are_reported(labelled_store: Store, tmp_path: Path) -> N
     found = report.labelling.labels.to_pandas()
     assert clash.features == (found["rule"] == "high").sum() > 0
     assert not found.duplicated(["sae_id", "feature"]).any()
-    excluding = '[[rule]]\nname = "c"\nkind = "composite"\nsets = ["verb_past_strict"]\nbut_not = ["verb_past"]\nwhere.log10_q.below = -2\n'
+    excluding = '[[rule]]\nname = "c"\nkind = "composite"\nsets = ["verb_past_strict"]\n'
+    excluding += 'but_not = ["verb_past"]\nwhere.log10_q.below = -2\n'
     text = excluding + SET_RULE + "where.log10_q.below = -0.5\n"
     clashes = labelled_store.label(write(tmp_path, text), dry_run=True).labelling.clashes
     assert [(c.rules, c.kept) for c in clashes] == [(("c", "p"), True)]

@@ -45,8 +45,8 @@ def test_conditional_scores_are_the_kernels(client: duckdb.DuckDBPyConnection, a
     rows = client.execute("from conditional($a, $b) order by sae_id, feature", {"a": a, "b": b}).df()
     assert len(rows) == 10_240
     [(r,)] = client.execute(
-        "select null_corr from set_overlaps join token_sets a on a.set_id = set_a join token_sets b on b.set_id = set_b "
-        "where a.name = $a and b.name = $b",
+        "select null_corr from set_overlaps join token_sets a on a.set_id = set_a join token_sets b on b.set_id = set_b"
+        " where a.name = $a and b.name = $b",
         {"a": a, "b": b},
     ).fetchall()
     cosine_a, cosine_b = (cosines_of_z(rows[column].to_numpy(np.float64), 191) for column in ("z_a", "z_b"))
@@ -98,8 +98,8 @@ def test_the_filter_alone_misleads(client: duckdb.DuckDBPyConnection) -> None:
     beyond = set(client.sql("select sae, feature from specific('past-tense verbs', 'past participles')").fetchall())
     assert len(filtered - beyond) > len(filtered) / 2
     [(r,)] = client.execute(
-        "select null_corr from set_overlaps join token_sets a on a.set_id = set_a join token_sets b on b.set_id = set_b "
-        "where a.name = 'verb_past' and b.name = 'verb_past_participle'"
+        "select null_corr from set_overlaps join token_sets a on a.set_id = set_a join token_sets b on b.set_id = set_b"
+        " where a.name = 'verb_past' and b.name = 'verb_past_participle'"
     ).fetchall()
     assert r == pytest.approx(0.99, abs=0.005)
 
@@ -142,7 +142,7 @@ def test_views(client: duckdb.DuckDBPyConnection) -> None:
     [(labels,)] = client.execute("select count(*) from labels").fetchall()
     assert client.execute("select count(*) from feature_labels").fetchall() == [(labels,)]
     shapes = client.execute(
-        "select count(*) from feature_shapes semi join (select sae, feature from feature_classes where class = 'partition') "
+        "select count(*) from feature_shapes semi join (select * from feature_classes where class = 'partition') "
         "using (sae, feature) where random_directions = 'partition'"
     ).fetchall()
     assert shapes == client.execute("select count(*) from feature_classes where class = 'partition'").fetchall()

@@ -95,7 +95,7 @@ def test_a_token_is_looked_up(labelled_store: Store) -> None:
     assert "verb_past_strict" in sets
     rows = labelled_store.query("features_of_token", token=" began", limit=10_000).df()
     listed = labelled_store.sql(
-        "select count(*) from features where list_contains(top_tokens, ' began') or list_contains(bottom_tokens, ' began')"
+        "select count(*) from features where list_contains(top_tokens || bottom_tokens, ' began')"
     ).fetchall()
     assert [(len(rows),)] == listed
     assert len(rows) > 10

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import duckdb
 import numpy as np
 
 from tsea_db.asking import Asking, relation
@@ -22,6 +21,7 @@ from tsea_db.weights.archive import WeightsArchive
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import duckdb
     import pandas as pd
     from numpy.typing import NDArray
 

@@ -41,12 +41,12 @@ class Thresholds:
     """What thresholds do.
 
     Attributes:
-        by_q: q, labels (set labels after collapsing), features, share_of_features, mean_top_share (corrected), then the
-            (feature, set) pairs below q: pairs on the real SAEs, null_sae, rotated_sae and control_sets (random sets of
-            the library's sizes, as many pairs as ``tests_of_controls`` tests gave).
+        by_q: q, labels (set labels after collapsing), features, share_of_features, mean_top_share (corrected), then
+            the (feature, set) pairs below q: pairs on the real SAEs, null_sae, rotated_sae, and control_sets
+            (real SAEs against random sets of the library's sizes, of which there are fewer).
         by_share: top_share, and for the suggested q the labels with at least that corrected share.
-        suggested_q: The loosest q with at most 1 % as many pairs on the null SAE, and on the rotated SAE, as on the real
-            ones; None if none is that good.
+        suggested_q: The loosest q with at most 1 % as many pairs on the null SAE, and on the rotated SAE, as on the
+            real ones; None if none is that good.
         n_features: Scored features.
     """
 
