@@ -112,9 +112,10 @@ def main() -> None:
     layer = seconds["scores"]
     shares = {
         "statistics / scores": seconds["statistics and writing"] / layer,
-        "nulls / scores": (seconds["null of sets"] + seconds["null of moments"]) / layer,
+        "null of sets / scores": seconds["null of sets"] / layer,
+        "all nulls / scores": (seconds["null of sets"] + seconds["null of moments"]) / layer,
     }
-    limits = {"statistics / scores": STATISTICS_LIMIT, "nulls / scores": NULL_LIMIT}
+    limits = dict(zip(shares, (STATISTICS_LIMIT, NULL_LIMIT, NULL_LIMIT), strict=True))
     if arguments.json:
         print(json.dumps({"seconds": seconds, "shares": shares, "limits": limits, "cores": usable_cores()}))
         return

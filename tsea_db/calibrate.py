@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from tsea_db.errors import InputError
 from tsea_db.kernels.calibration import (
     LEVELS,
+    Calibration,
     discovery_limit,
     draws_needed,
     qq_points,
@@ -94,31 +95,19 @@ def calibrate(
         InputError: No such model or SAE, weights that were not kept, the null's seed, or too few draws for a level
             (the message says how many it takes).
     """
-    if seed == NULL_SEED:
-        msg = f"Seed {seed} is that of the stored null's own directions: fresh ones need another."
-        raise InputError(msg)
-    for level in levels:
-        if draws < draws_needed(level):
-            msg = f"{draws} draws cannot show p < {level:g}: draw {draws_needed(level)} or more."
-            raise InputError(msg)
+    _check(draws, seed, levels)
     measured, rotated_name, rows = _read(store, model, processing, sae, features)
     tests = _test_draws(measured, draws, seed, progress=progress)
     names = _names(store, measured)
     geometry = measured.geometry
-    first = -(-draws // _ROWS_AT_ONCE) * _ROWS_AT_ONCE
-    null_sae = _discoveries(measured, features, lambda start, n: geometry.draw(n, first + start, seed))
+    unused = -(-draws // _ROWS_AT_ONCE) * _ROWS_AT_ONCE
     rotation = random_rotation(rows.shape[1], seed)
-    rotated = _discoveries(measured, len(rows), lambda start, n: rows[start : start + n] @ rotation)
     counted = {name: share_p_below(*test, tuple(levels)) for name, test in tests.items()}
-    behind = {"random_direction": None, "es": measured.es_null.n_draws}
-    report = {
-        "share_p_below": {
-            name: dict(zip(map(_key, levels), found.overall.tolist(), strict=True)) for name, found in counted.items()
-        },
-        "null_sae": null_sae,
-        "rotated_sae": {"sae": rotated_name, **rotated},
-        "sets_out_of_tolerance": {
-            name: [names[i] for i in sets_out_of_tolerance(counted[name], levels[0], n)] for name, n in behind.items()
+    report = _shares(measured, counted, names) | {
+        "null_sae": _discoveries(measured, features, lambda start, n: geometry.draw(n, unused + start, seed)),
+        "rotated_sae": {
+            "sae": rotated_name,
+            **_discoveries(measured, len(rows), lambda start, n: rows[start : start + n] @ rotation),
         },
         "settings": {
             "processing": geometry.processing,
@@ -130,12 +119,35 @@ def calibrate(
             "tolerance_level": levels[0],
         },
     }
-    shares = {
-        f"{name} p<{_key(level)}": found.per_set[i] for name, found in counted.items() for i, level in enumerate(levels)
-    }
-    per_set = pd.DataFrame({"name": names, "size": measured.sizes, **shares})
+    by_set = {f"{n} p<{_key(level)}": c.per_set[i] for n, c in counted.items() for i, level in enumerate(levels)}
+    per_set = pd.DataFrame({"name": names, "size": measured.sizes, **by_set})
     qq = {name: qq_points(log10_p[valid]) for name, (log10_p, valid) in tests.items() if valid.any()}
     return Calibrated(report, per_set, qq)
+
+
+def _check(draws: int, seed: int, levels: Sequence[float]) -> None:
+    if seed == NULL_SEED:
+        msg = f"Seed {seed} is that of the stored null's own directions: fresh ones need another."
+        raise InputError(msg)
+    for level in levels:
+        if draws < draws_needed(level):
+            msg = f"{draws} draws cannot show p < {level:g}: draw {draws_needed(level)} or more."
+            raise InputError(msg)
+
+
+def _shares(measured: MeasuredSets, counted: dict[str, Calibration], names: list[str]) -> dict[str, Any]:
+    """Return the shares overall, and which sets are out of tolerance at the first level."""
+    behind = {"random_direction": None, "es": measured.es_null.n_draws}
+    return {
+        "share_p_below": {
+            name: dict(zip(map(_key, found.levels), found.overall.tolist(), strict=True))
+            for name, found in counted.items()
+        },
+        "sets_out_of_tolerance": {
+            name: [names[i] for i in sets_out_of_tolerance(counted[name], counted[name].levels[0], n)]
+            for name, n in behind.items()
+        },
+    }
 
 
 def _key(level: float) -> str:

@@ -10,6 +10,7 @@ from scipy import special, stats
 from tsea_db.errors import InputError
 from tsea_db.kernels.cosine_tail import (
     MIN_SINE_SQUARED,
+    cosines_of_z,
     critical_cosine,
     log_normal_tail,
     log_tail,
@@ -106,3 +107,10 @@ def test_levels_and_dimensions_out_of_range_are_refused() -> None:
         critical_cosine(0.0, 191)
     with pytest.raises(InputError, match="at least 3"):
         normal_equivalent(2)
+
+
+@pytest.mark.parametrize("dimension", [8, 191, 767, 4096])
+def test_cosines_come_back_from_z(dimension: int) -> None:
+    cosines = np.concatenate([[0.0, 1e-9, -0.5, 0.999, 1 - 1e-7], np.random.default_rng(0).uniform(-0.9, 0.9, 500)])
+    z, _ = z_and_log10_p(cosines, dimension)
+    np.testing.assert_allclose(cosines_of_z(z, dimension), cosines, rtol=1e-9, atol=1e-14)

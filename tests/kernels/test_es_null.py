@@ -139,3 +139,10 @@ def test_nulls_that_cannot_be_fitted_are_refused() -> None:
     null = fit_es_null(folded_normal_es(300, 0.4, 0)[:, None])
     with pytest.raises(InputError, match="mask features"):
         log10_p_es(np.array([[np.nan]]), null)
+
+
+def test_a_sets_null_does_not_depend_on_the_sets_beside_it() -> None:
+    draws = np.random.default_rng(0).beta(2, 5, (1000, 7)).astype(np.float32)
+    together, alone = fit_es_null(draws), fit_es_null(draws[:, 3:4])
+    for name in ("mean_abs_es", "quantiles", "mu", "sigma", "fit_error"):
+        assert np.array_equal(getattr(together, name)[3], getattr(alone, name)[0]), name

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tsea_db.errors import InputError
-from tsea_db.kernels.moment_null import SHARES, moment_null
+from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
 
 
 def test_quantiles_of_known_distributions() -> None:
@@ -27,3 +27,20 @@ def test_draws_that_show_no_quantile_are_refused() -> None:
         moment_null(good, good[1:], good, 8)
     with pytest.raises(InputError, match="not finite"):
         moment_null(good, good, np.append(good[1:], np.nan), 8)
+
+
+def test_moments_of_directions_are_those_of_their_logit_weights() -> None:
+    rng = np.random.default_rng(0)
+    rows, U = rng.standard_normal((1100, 64), np.float32), rng.standard_normal((64, 300), np.float32)
+    done: list[int] = []
+    norms = np.linalg.norm(U, axis=0).astype(np.float64)
+    found = [
+        moments_of_directions(len(rows), lambda start, n: rows[start : start + n], U, norms, threads, done.append)
+        for threads in (1, 3)
+    ]
+    logits = rows.astype(np.float64) @ U
+    np.testing.assert_allclose(found[0][0], stats.kurtosis(logits, axis=1, fisher=False), rtol=1e-4)
+    np.testing.assert_allclose(found[0][1], stats.skew(logits, axis=1), atol=1e-4)
+    np.testing.assert_allclose(found[0][2], (logits / norms).var(axis=1), rtol=1e-4)
+    assert all(np.array_equal(one, three) for one, three in zip(*found, strict=True))
+    assert sum(done) == 2 * len(rows)
