@@ -19,10 +19,12 @@ from tsea_db.labels.columns import FEATURE_COLUMNS, SCORE_COLUMNS
 from tsea_db.labels.rules_file import parse_rules
 
 LABELS = (ROOT / "docs" / "labels.md").read_text()
+README = (ROOT / "README.md").read_text()
+README = README[README.index("## Labels and questions") : README.index("## From Python")]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", LABELS, re.DOTALL)
+def blocks(language: str, text: str = LABELS) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_notebook_runs(labelled_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,18 +45,18 @@ def test_the_notebook_runs(labelled_store: Store, tmp_path: Path, monkeypatch: p
 
 def test_sql_of_the_documentation(labelled_store: Store) -> None:
     with duckdb.connect(str(labelled_store.path), read_only=True) as client:
-        counts = [len(client.sql(text).fetchall()) for text in blocks("sql")]
-    assert counts == [21, 4, 12]
+        counts = [len(client.sql(text).fetchall()) for text in blocks("sql") + blocks("sql", README)]
+    assert counts == [21, 4, 12, 12]
     assert "The filter returns 21 features, the test below 4." in LABELS
     assert "This gives 12 features" in LABELS
 
 
 def test_commands_of_the_documentation(own_store: Store) -> None:
-    commands = "\n".join(blocks("console")).strip().splitlines()
+    commands = "\n".join(blocks("console") + blocks("console", README)).strip().splitlines()
     commands += re.findall(r"`(tsea (?:query run|thresholds|find)[^`]*\"[^`]*)`", LABELS)
-    assert len(commands) >= 4
+    assert len(commands) >= 9
     for command in commands:
-        done = tsea(*shlex.split(command)[1:], store=own_store.path)
+        done = tsea(*shlex.split(command, comments=True)[1:], store=own_store.path)
         assert done.exit_code == 0, done.output
 
 

@@ -2,6 +2,8 @@
 select
     (select count(*) from labels) = (select count(*) from fresh_labels)
     and (select count(*) from near_misses) = (select count(*) from fresh_near_misses)
-    and not exists (from (from fresh_labels select * except (evidence_tokens)) except from (from labels select * except (evidence_tokens)))
+    and not exists (
+        select * exclude (evidence_tokens) from fresh_labels except select * exclude (evidence_tokens) from labels
+    )
     and not exists (from fresh_near_misses except from near_misses)
     and exists (from rule_sets where rule_sets.content_hash = $rule_set_hash) as unchanged
