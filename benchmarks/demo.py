@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 import click
+
 from tsea_db.cli.printing import print_table
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo.py"

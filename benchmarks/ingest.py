@@ -16,11 +16,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
-from tsea_db.cli.printing import print_table
 
 import tsea_db
 from benchmarks import gpt2_size
 from tsea_db import bulk_load, feature_rows
+from tsea_db.cli.printing import print_table
 from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.weights.unembedding import process_unembedding
 

@@ -11,8 +11,11 @@ from tsea_db.errors import TseaError
 
 from .calibrate import calibrate
 from .features import feature, score
+from .find import find
 from .ingest import ingest
+from .labels import label, thresholds
 from .leaving import leave_at_once_after
+from .queries import query
 from .sets import sets
 from .sql import sql
 from .stores import init, status, upgrade
@@ -54,7 +57,7 @@ def main(ctx: click.Context, store: Path) -> None:
     ctx.obj = store
 
 
-for command in (init, upgrade, status, ingest, sets, feature, score, calibrate, sql):
+for command in (init, upgrade, status, ingest, sets, feature, score, label, thresholds, find, query, calibrate, sql):
     main.add_command(command)
 
 

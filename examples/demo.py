@@ -10,16 +10,18 @@ from pathlib import Path
 from time import perf_counter
 
 import click
-from tsea_db.cli.ingest import print_ingested
-from tsea_db.cli.leaving import leave_at_once_after
-from tsea_db.cli.printing import print_table
 
 import tsea_db
+from tsea_db.cli.ingest import print_ingested
+from tsea_db.cli.labels import print_counts
+from tsea_db.cli.leaving import leave_at_once_after
+from tsea_db.cli.printing import print_table
 
 TINY_LM = Path(__file__).parent / "tiny-lm"
 ENRICHED, BUT_NOT = "verb_past_strict", "verb_past_participle_strict"
 AT_LEAST, BELOW = 0.6, 0.35
 ON_TOP = 5
+SHOWN = 12
 
 
 def main(path: Path) -> None:
@@ -49,15 +51,32 @@ def main(path: Path) -> None:
         f"{len(answer) - len(on_top)} more pass both thresholds without that: an enrichment score says that a set is "
         "shifted, not that it comes out on top.\n"
     )
+    _ask_beyond(store)
+    click.echo("Labelling every feature")
+    print_counts(store.label())
+    counted = store.query("label_counts", confidence="high").df()
+    print_table(counted[["direction", "label", "features", "strongest"]].head(SHOWN), title="surest labels, by set")
+
     click.echo(f"Done in {perf_counter() - started:.1f} s. Next:\n")
     for line in (
         "export TSEA_STORE=demo.duckdb",
         ".venv/bin/tsea status",
         ".venv/bin/tsea sets show verb_past_strict",
         ".venv/bin/tsea feature blocks.3.hook_resid_pre 1438",
+        ".venv/bin/tsea find --enriched 'past-tense-only verbs' --given 'participle-only verbs'",
+        ".venv/bin/tsea query list",
         '.venv/bin/tsea sql "from features select sae_id, feature, kurtosis order by kurtosis desc limit 5"',
     ):
         click.echo(f"    {line}")
+
+
+def _ask_beyond(store: tsea_db.Store) -> None:
+    """Ask for past tense beyond what promoting participles implies, the test that tells sets of one direction apart."""
+    past, participles = "past-tense-only verbs", "participle-only verbs"
+    click.echo(f"from specific('{past}', '{participles}', q := 0.01)")
+    beyond = store.query("enriched_given", a=past, b=participles, q=0.01).df()
+    shown = beyond[["sae", "feature", "z", "log10_q", "z_a", "z_b", "top_tokens"]]
+    print_table(shown, title=f"{len(beyond)} features promote them beyond what participles imply")
 
 
 def _shared(store: tsea_db.Store) -> int:

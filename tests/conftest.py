@@ -41,6 +41,27 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return tsea_db.open(path)
 
 
+@pytest.fixture(scope="session")
+def labelled_store(tiny_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Return a labelled copy of the small model's store, for reading only."""
+    path = tmp_path_factory.mktemp("labelled") / "labelled.duckdb"
+    copy_of(tiny_store, path).label()
+    return tsea_db.open(path)
+
+
+def copy_of(store: Store, path: Path) -> Store:
+    """Copy a store with its weights and open the copy for writing."""
+    shutil.copy(store.path, path)
+    path.with_name(path.name + ".weights").symlink_to(store.path.with_name(store.path.name + ".weights"))
+    return tsea_db.open(path, mode="rw")
+
+
+@pytest.fixture
+def own_store(labelled_store: Store, tmp_path: Path) -> Store:
+    """Return a labelled copy of the small model's store that a test may change."""
+    return copy_of(labelled_store, tmp_path / "own.duckdb")
+
+
 @pytest.fixture
 def store_path(tmp_path: Path) -> Path:
     """Return the path of a new, empty store."""

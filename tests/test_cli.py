@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from tsea_db.cli.main import main
 
 from tests import tiny_lm
 from tsea_db import Store
+from tsea_db.cli.main import main
 
 
 def tsea(*arguments: object, store: Path | None = None) -> Result:

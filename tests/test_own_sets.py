@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from tsea_db.cli.main import main
 
 import tsea_db
 from tests import gpt2, tiny_lm
 from tsea_db import ModelWeights, SaeWeights, Store
+from tsea_db.cli.main import main
 from tsea_db.errors import InputError, StoreError, TokenSetError
 from tsea_db.token_sets import load_sets
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tsea_db.cli.main import main
 
 from tests import tiny_lm
 from tsea_db import Store
+from tsea_db.cli.main import main
 
 README = (tiny_lm.ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import tsea_db
+from tests.test_cli import tsea
 from tsea_db import Store
 from tsea_db.errors import InputError, QueryError
 
@@ -64,7 +69,43 @@ def test_what_people_may_not_do(store_path: Path, query: str, message: str) -> N
 
 @pytest.mark.parametrize("query", ["show tables", "describe saes", "explain select 1", "with x as (select 1) from x"])
 def test_what_people_may_do(store_path: Path, query: str) -> None:
-    assert tsea_db.open(store_path).sql_from_people(query).num_rows > 0
+    assert tsea_db.open(store_path).sql_from_people(query).rows.num_rows > 0
+
+
+SLOW = "select count(*) from range(100000) a, range(100000) b, range(1000) c where hash(a.range, b.range, c.range) = 7"
+
+
+def test_people_get_a_time_limit(store_path: Path) -> None:
+    with pytest.raises(QueryError, match="stopped after 0.2 seconds"):
+        tsea_db.open(store_path).sql_from_people(SLOW, seconds=0.2)
+    assert tsea_db.open(store_path).sql_from_people("select 1").rows.num_rows == 1
+
+
+def test_people_see_a_thousand_rows_and_export_all(store_path: Path) -> None:
+    shown = tsea("sql", "select range as n from range(1001)", store=store_path)
+    assert "There are more than 1,000 rows" in shown.stderr
+    assert len(shown.stdout.splitlines()) < 1010
+    assert "more than" not in tsea("sql", "from range(1000)", store=store_path).stderr
+    exported = tsea("sql", "from range(1001)", "--format", "csv", store=store_path)
+    assert len(exported.stdout.splitlines()) == 1002
+    answer = tsea_db.open(store_path).sql_from_people("from range(5)", limit=3)
+    assert (answer.rows.num_rows, answer.cut) == (3, True)
+
+
+def test_interrupting_stops_the_query(store_path: Path) -> None:
+    code = "import sys; from tsea_db.cli.main import run; print('ready', flush=True); run()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "--store", store_path, "sql", SLOW],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Interrupted: the query was stopped." in errors
+    assert "Traceback" not in errors
 
 
 def test_unknown_names_are_answered_with_near_ones(tiny_store: Store) -> None:

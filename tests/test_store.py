@@ -34,6 +34,10 @@ def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
                 "from duckdb_constraints() where table_name <> 'alembic_version' order by all"
             ).fetchall(),
             "views": connection.execute("select view_name, sql from duckdb_views() where not internal").fetchall(),
+            "macros": connection.execute(
+                "select function_name, parameters, macro_definition from duckdb_functions() "
+                "where not internal order by all"
+            ).fetchall(),
             "sequences": connection.execute("select sequence_name from duckdb_sequences()").fetchall(),
             "indexes": connection.execute("select index_name from duckdb_indexes()").fetchall(),
         }

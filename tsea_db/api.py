@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import duckdb
 import numpy as np
 
+from tsea_db.asking import Asking, relation
 from tsea_db.errors import InputError, StoreError
+from tsea_db.labelled import Labelled
+from tsea_db.nearest import unknown
 from tsea_db.questions import ask, question
-from tsea_db.sql import Parameters, fetch, refuse_writes
+from tsea_db.sql import Parameters, fetch
 from tsea_db.store import StoreFile
 from tsea_db.weights.archive import WeightsArchive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import duckdb
     import pandas as pd
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from tsea_db.calibrate import Calibrated
@@ -97,7 +99,7 @@ class FeatureReport:
         ]
 
 
-class Store:
+class Store(Asking, Labelled):
     """A store of SAE features; made by :func:`tsea_db.open` or :func:`tsea_db.create`."""
 
     def __init__(self, file: StoreFile, mode: Mode) -> None:
@@ -128,18 +130,7 @@ class Store:
         else:
             with self._file.reader() as reader:
                 rows = fetch(reader, query, params)
-        return _relation(rows)
-
-    def sql_from_people(self, query: str) -> pa.Table:
-        """Run SQL that somebody typed: it can only read the store, and neither files nor the network.
-
-        Raises:
-            QueryError: It does not parse, is not one statement, writes, or reaches outside the store.
-        """
-        refuse_writes(query)
-        with self._file.reader(sandbox=True) as reader:
-            rows = fetch(reader, query)
-        return _relation(rows).to_arrow_table()
+        return relation(rows)
 
     def ingest(self, model: Any, saes: Sequence[Any], **options: Any) -> list[IngestedSae]:
         """Compute and store moments and enrichment scores; see :func:`tsea_db.ingest.ingest` for the options.
@@ -210,7 +201,7 @@ class Store:
         """
         rows = self._ask("members", name=token_set, model=model)
         if rows.empty:
-            raise InputError(_unknown("token set", token_set, list(self.token_sets(model)["name"])))
+            raise InputError(unknown("token set", token_set, list(self.token_sets(model)["name"])))
         return rows
 
     def feature(self, sae: str, feature: int) -> FeatureReport:
@@ -365,11 +356,11 @@ class Store:
         with self._file.reader() as reader:
             names = [name for (name,) in reader.execute("select name from saes order by sae_id").fetchall()]
             if sae not in names:
-                raise InputError(_unknown("SAE", sae, names))
+                raise InputError(unknown("SAE", sae, names))
             known = [row["name"] for row in ask(reader, "memberships", sae=sae)]
         for name in token_sets:
             if name not in known:
-                raise InputError(_unknown("token set", name, known))
+                raise InputError(unknown("token set", name, known))
 
     def _ask(self, asked: str, /, **parameters: Any) -> pd.DataFrame:
         with self._file.reader() as reader:
@@ -383,7 +374,7 @@ class Store:
     def _explain_no_feature(self, reader: duckdb.DuckDBPyConnection, sae: str, feature: int) -> None:
         sizes = dict(reader.execute("select name, d_sae from saes order by sae_id").fetchall())
         if sae not in sizes:
-            raise InputError(_unknown("SAE", sae, list(sizes)))
+            raise InputError(unknown("SAE", sae, list(sizes)))
         msg = f"{sae} has features 0 to {sizes[sae] - 1}; there is no feature {feature}."
         raise InputError(msg)
 
@@ -396,17 +387,3 @@ def _remark(z: float, log10_q: float, es: float, members_on_top: int, size: int)
     if significant and members_on_top == 0 and size >= _LISTED_SIZE:
         return f"{verb} it, none on top"
     return ""
-
-
-def _unknown(kind: str, name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
-    hint = f" Did you mean {', '.join(near)}?" if near else ""
-    return f"There is no {kind} called {name!r} in the store.{hint}"
-
-
-def _relation(rows: pa.Table | None) -> duckdb.DuckDBPyRelation:
-    import pyarrow as pa
-
-    return duckdb.connect().from_arrow(pa.table({"Success": pa.array([], pa.bool_())}) if rows is None else rows)

@@ -6,7 +6,8 @@
     ├── InputError              something given is wrong: nothing was stored
     │   ├── WeightsError        a model, an SAE or a vector cannot be used
     │   ├── TokenSetError       a token set or its definition cannot be used
-    │   └── QueryError          SQL that does not parse, writes, or names what is not there
+    │   ├── RulesError          a file of label rules cannot be used
+    │   └── QueryError          SQL that does not parse, writes, takes too long, or names what is not there
     └── StoreError              the store cannot be used as it is
         ├── StoreMissingError   there is no store at that path
         ├── StoreVersionError   the store is older or newer than this package
@@ -35,8 +36,12 @@ class TokenSetError(InputError):
     """A token set or its definition cannot be used."""
 
 
+class RulesError(InputError):
+    """A file of label rules is wrong, or names sets that the store has not scored."""
+
+
 class QueryError(InputError):
-    """A query does not parse, tries to write, or names something that is not there."""
+    """A query does not parse, tries to write, takes too long, or names something that is not there."""
 
 
 class StoreError(TseaError):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from sqlalchemy import (
     ARRAY,
-    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -24,10 +23,9 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    event,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The schema revision that this package reads and writes: the newest in ``migrations/versions``."""
 
 metadata = MetaData()
@@ -305,33 +303,63 @@ ingest_runs = Table(
     Column("package_version", String, nullable=False),
 )
 
-SCORED_VIEW = """
-create view scored as
-with walked as (
-    select
-        saes.name as sae, scores.feature, token_sets.name as set_name, token_sets.family, token_sets.phrase,
-        token_sets.size, scores.es, (scores.es / set_nulls.mean_abs_es)::float as nes, scores.peak_rank,
-        round(
-            (scores.es::double * token_sets.size * (models.d_vocab - token_sets.size)
-            + scores.peak_rank::double * token_sets.size) / models.d_vocab
-        )::integer as hits,
-        scores.z_direction, scores.log10_p, scores.log10_q, scores.log10_p_es,
-        scores.log10_p_es is not null and abs(scores.es::double) > set_nulls.threshold as log10_p_es_extrapolated,
-        scores.log10_p_token, scores.sae_id, scores.set_id
-    from scores
-    join saes on saes.sae_id = scores.sae_id
-    join models on models.model_id = saes.model_id
-    join token_sets on token_sets.set_id = scores.set_id
-    left join set_nulls on set_nulls.set_id = scores.set_id and set_nulls.processing = saes.processing
+rule_sets = Table(
+    "rule_sets",
+    metadata,
+    Column("content_hash", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("preset", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("labelled_at", DateTime, nullable=False),
+    Column("package_version", String, nullable=False),
 )
-select
-    sae, feature, set_name, family, phrase, size, es, nes, peak_rank, if(es >= 0, hits, size - hits) as leading_edge,
-    z_direction, log10_p, log10_q, log10_p_es, log10_p_es_extrapolated, log10_p_token, sae_id, set_id
-from walked
-"""
-"""Every score with its names and with what follows from it.
 
-The leading edge: members at or before the peak of the running sum (es > 0), or after its trough (es < 0).
-"""
+labels = Table(
+    "labels",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("direction", String),
+    Column("confidence", String),
+    Column("set_id", Integer),
+    Column("given_id", Integer),
+    Column("z", Float),
+    Column("log10_q", Float),
+    Column("given_z", Float),
+    Column("given_log10_q", Float),
+    Column("es", Float),
+    Column("nes", Float),
+    Column("top_share", Float),
+    Column("evidence_tokens", ARRAY(String)),
+    Column("sentence", String, nullable=False),
+    Column("rule_set_hash", String, nullable=False),
+)
 
-event.listen(metadata, "after_create", DDL(SCORED_VIEW))  # type: ignore[no-untyped-call]
+near_misses = Table(
+    "near_misses",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("set_id", Integer, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("z", Float, nullable=False),
+    Column("log10_q", Float, nullable=False),
+    Column("es", Float, nullable=False),
+    Column("nes", Float),
+    Column("why", String, nullable=False),
+)
+
+feature_annotations = Table(
+    "annotations",
+    metadata,
+    Column("sae_id", Integer, nullable=False),
+    Column("feature", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("source", String, nullable=False),
+)

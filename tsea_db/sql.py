@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as OutOfTimeError
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
@@ -10,6 +13,7 @@ from tsea_db.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     import pyarrow as pa
 
@@ -20,6 +24,22 @@ _READS = {
     duckdb.StatementType.RELATION,
 }
 Parameters: TypeAlias = "Mapping[str, Any] | Sequence[Any] | None"
+
+TIME_LIMIT = 60.0
+"""Seconds that SQL from people may take unless they say otherwise."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a query.
+
+    Attributes:
+        rows: The rows.
+        cut: Whether there are more than were asked for.
+    """
+
+    rows: pa.Table
+    cut: bool
 
 
 def refuse_writes(query: str) -> None:
@@ -55,6 +75,61 @@ def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Paramet
         return None if relation is None else relation.to_arrow_table()
     except duckdb.Error as error:
         raise _query_error(error) from error
+
+
+def fetch_in_time(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Parameters = None,
+    *,
+    seconds: float = TIME_LIMIT,
+    limit: int | None = None,
+) -> Answer:
+    """Run SQL to its end, but stop it after some time or when the user interrupts.
+
+    The query runs in a thread, so that this one can listen: DuckDB below 2.0 has no time limit of its own.
+
+    Args:
+        connection: Where to run it; nothing else may use it meanwhile.
+        query: One statement.
+        parameters: Values to bind.
+        seconds: How long it may take.
+        limit: Read no more rows than this.
+
+    Raises:
+        QueryError: DuckDB refuses the SQL, or it takes too long.
+        KeyboardInterrupt: The user interrupted; the query is stopped.
+    """
+    with ThreadPoolExecutor(1, "query") as pool:
+        running = pool.submit(_read, connection, query, parameters, limit)
+        try:
+            return running.result(timeout=seconds)
+        except OutOfTimeError:
+            _stop(connection, running)
+            msg = f"The query was stopped after {seconds:g} seconds. Ask for less, or allow more time with --timeout."
+            raise QueryError(msg) from None
+        except KeyboardInterrupt:
+            _stop(connection, running)
+            raise
+        except duckdb.Error as error:
+            raise _query_error(error) from error
+
+
+def _read(connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, limit: int | None) -> Answer:
+    relation: duckdb.DuckDBPyRelation | None = connection.sql(query, params=parameters)
+    if relation is None:
+        import pyarrow as pa
+
+        return Answer(pa.table({"Success": pa.array([], pa.bool_())}), cut=False)
+    rows = (relation if limit is None else relation.limit(limit + 1)).to_arrow_table()
+    return Answer(rows if limit is None else rows[:limit], cut=limit is not None and len(rows) > limit)
+
+
+def _stop(connection: duckdb.DuckDBPyConnection, running: Future[Answer]) -> None:
+    """Interrupt until the query has ended: an interrupt before it has begun would be lost."""
+    while not running.done():
+        connection.interrupt()
+        wait([running], timeout=0.05)
 
 
 def _query_error(error: duckdb.Error) -> QueryError:

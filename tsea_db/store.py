@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 # Files written in an older format stay readable for the DuckDB clients that people have.
 _CREATE_CONFIG = {"storage_compatibility_version": "v1.2.0"}
-_SANDBOX_CONFIG = {"enable_external_access": "false", "lock_configuration": "true"}
+# DuckDB draws a bar on long queries, into the output of a command.
+_QUIET = "set enable_progress_bar = false"
+_LOCK = "set enable_external_access = false; set lock_configuration = true"
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,11 @@ class StoreFile:
         Raises:
             StoreError: It is missing, locked, of another version, or no store.
         """
-        with self._connect(read_only=True, config=_SANDBOX_CONFIG if sandbox else {}) as connection:
+        with self._connect(read_only=True) as connection:
             self._check_revision(connection)
+            connection.execute(_QUIET).fetchall()
+            if sandbox:
+                connection.execute(_LOCK).fetchall()
             yield connection
 
     @contextmanager
@@ -107,11 +112,12 @@ class StoreFile:
     def engine(self, *, read_only: bool = False) -> Iterator[Engine]:
         """Make an engine on the file as it is, whatever its version; migrations need that."""
         import duckdb_engine  # noqa: F401 - registers the dialect
-        from sqlalchemy import NullPool, create_engine
+        from sqlalchemy import NullPool, create_engine, event
         from sqlalchemy.exc import DBAPIError
 
         settings: dict[str, Any] = {"read_only": True} if read_only else {"config": dict(_CREATE_CONFIG)}
         engine = create_engine(f"duckdb:///{self.path}", poolclass=NullPool, connect_args=settings)
+        event.listen(engine, "connect", lambda raw, _: raw.execute(_QUIET))
         try:
             yield engine
         except DBAPIError as error:
@@ -132,13 +138,12 @@ class StoreFile:
             command.upgrade(config, "head")
 
     @contextmanager
-    def _connect(self, *, read_only: bool, config: dict[str, str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connect(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         if not self.path.exists():
             msg = f"There is no store at {self.path}. Create one with `tsea --store {self.path} init`."
             raise StoreMissingError(msg)
-        settings: dict[str, Any] = dict(config or {})
         try:
-            connection = duckdb.connect(str(self.path), read_only=read_only, config=settings)
+            connection = duckdb.connect(str(self.path), read_only=read_only)
         except duckdb.IOException as error:
             raise _translate(self.path, error) from error
         try:

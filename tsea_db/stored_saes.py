@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _RESULTS = (
+    schema.labels,
+    schema.near_misses,
     schema.scores,
     schema.partition_scores,
     schema.contrast_scores,
@@ -107,7 +109,7 @@ def make_room(connection: Connection, name: str, key: SaeKey, *, replace: bool) 
         )
         raise InputError(msg)
     forget_results(connection, row.sae_id)
-    for dependent in (schema.ingest_runs, table):
+    for dependent in (schema.feature_annotations, schema.ingest_runs, table):
         connection.execute(delete(dependent).where(dependent.c.sae_id == row.sae_id))
 
 

@@ -1,0 +1,121 @@
+"""What can be asked of a store beyond single features: tables as relations, questions, searches, people's SQL."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from tsea_db.errors import QueryError
+from tsea_db.finding import Search
+from tsea_db.nearest import unknown
+from tsea_db.questions import named_question, question
+from tsea_db.sql import TIME_LIMIT, Answer, Parameters, fetch, fetch_in_time, refuse_writes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tsea_db.store import StoreFile
+
+_UNKNOWN_SET = re.compile(r"There is no token set called (.*)\. Its name")
+
+
+class Asking:
+    """The part of a store that answers with relations."""
+
+    _file: StoreFile
+
+    def features(self, sae: str | None = None, *, layer: int | None = None) -> duckdb.DuckDBPyRelation:
+        """Features with their moments, classes' measures and strongest tokens; the view ``feature_columns``."""
+        return self._relation(question("features"), {"sae": sae, "layer": layer})
+
+    def scores(
+        self, sae: str | None = None, *, token_set: str | None = None, feature: int | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Scores with the names of their sets; the view ``scored``.
+
+        The rows are read into memory: name an SAE, a set or a feature in a large store.
+
+        Raises:
+            QueryError: There is no such token set.
+        """
+        text, asked = question("scores"), {"sae": sae, "feature": feature}
+        if token_set is not None:
+            named = "scored.set_id in (select named.set_id from named_sets($token_set) as named)"
+            text, asked = text.replace("/* set */ true", named), {**asked, "token_set": token_set}
+        return self._relation(text, asked)
+
+    def labels(
+        self,
+        sae: str | None = None,
+        *,
+        feature: int | None = None,
+        kind: str | None = None,
+        label: str | None = None,
+        confidence: str | None = None,
+    ) -> duckdb.DuckDBPyRelation:
+        """Labels with their evidence; the view ``feature_labels``."""
+        asked = {"sae": sae, "feature": feature, "kind": kind, "label": label, "confidence": confidence}
+        return self._relation(question("labels"), asked)
+
+    def query(self, name: str, /, **parameters: Any) -> duckdb.DuckDBPyRelation:
+        """Answer a named question; ``tsea query list`` shows them.
+
+        Raises:
+            QueryError: There is no such question, or a parameter is unknown, missing or of the wrong type.
+        """
+        asked = named_question(name)
+        return self._relation(asked.sql, asked.values(parameters))
+
+    def find(self, **wanted: Any) -> duckdb.DuckDBPyRelation:
+        """Search for features; see :class:`tsea_db.finding.Search` for what can be asked.
+
+        Raises:
+            QueryError: There is no such token set; the nearest names are suggested.
+        """
+        return self._relation(Search(**wanted).sql, None)
+
+    def sql_from_people(
+        self, query: str, params: Parameters = None, *, seconds: float = TIME_LIMIT, limit: int | None = None
+    ) -> Answer:
+        """Run SQL that somebody typed: it can only read the store, and neither files nor the network.
+
+        Args:
+            query: One statement.
+            params: Values to bind.
+            seconds: It is stopped after this time.
+            limit: Rows to read at most.
+
+        Raises:
+            QueryError: It does not parse, is not one statement, writes, reaches outside the store or takes too long.
+        """
+        refuse_writes(query)
+        with self._file.reader(sandbox=True) as reader:
+            try:
+                return fetch_in_time(reader, query, params, seconds=seconds, limit=limit)
+            except QueryError as error:
+                raise _with_suggestions(reader, error) from error
+
+    def _relation(self, query: str, params: Parameters) -> duckdb.DuckDBPyRelation:
+        with self._file.reader() as reader:
+            try:
+                return relation(fetch(reader, query, params))
+            except QueryError as error:
+                raise _with_suggestions(reader, error) from error
+
+
+def relation(rows: pa.Table | None) -> duckdb.DuckDBPyRelation:
+    """Return rows as a relation in memory; a statement without rows as an empty one."""
+    import pyarrow as pa
+
+    return duckdb.connect().from_arrow(pa.table({"Success": pa.array([], pa.bool_())}) if rows is None else rows)
+
+
+def _with_suggestions(connection: duckdb.DuckDBPyConnection, error: QueryError) -> QueryError:
+    """Add the nearest names where a macro did not find a set."""
+    found = _UNKNOWN_SET.search(str(error))
+    if found is None:
+        return error
+    rows = connection.execute("select name, phrase from token_sets order by set_id").fetchall()
+    return QueryError(unknown("token set", found[1], [text for row in rows for text in row]))

@@ -1,0 +1,17 @@
+"""Suggestions for names that are not there."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that the store has nothing of that name, and what comes nearest."""
+    names = list(dict.fromkeys(known))
+    near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    return f"There is no {kind} called {name!r} in the store.{hint}"
