@@ -63,7 +63,7 @@ def _model(raw: duckdb.DuckDBPyConnection, size: Size) -> None:
     _run(
         raw,
         "insert into token_sets select i, 0, coalesce(name, 'set_' || i), 'generated', coalesce(phrase, 'set ' || i), "  # noqa: S608 - numbers of ours
-        "20 + (i * 37) % 900, 'hash', 'made up', 'made up', 1 "
+        "20 + (i * 37) % 900, 'hash', 'made up', 'made up', 1, [] "
         f"from range($n) as t (i) left join (values {names}) as named (place, name, phrase) on place = i order by i",
         {"n": size.n_sets, **bound},
     )

@@ -46,9 +46,9 @@ def test_the_notebook_runs(labelled_store: Store, tmp_path: Path, monkeypatch: p
 def test_sql_of_the_documentation(labelled_store: Store) -> None:
     with duckdb.connect(str(labelled_store.path), read_only=True) as client:
         counts = [len(client.sql(text).fetchall()) for text in blocks("sql") + blocks("sql", README)]
-    assert counts == [21, 4, 12, 12]
+    assert counts == [21, 4, 10, 10]
     assert "The filter returns 21 features, the test below 4." in LABELS
-    assert "This gives 12 features" in LABELS
+    assert "This gives 10 features" in LABELS
 
 
 def test_commands_of_the_documentation(own_store: Store) -> None:
@@ -82,8 +82,8 @@ def test_figures_of_the_documentation(labelled_store: Store) -> None:
         "select count(distinct (sae_id, feature)) filter (kind <> 'class') / 10240, "
         "count(*) filter (kind <> 'class' and confidence = 'high'), count(*) filter (kind <> 'class') from labels"
     ).fetchall()
-    assert round(100 * named) == 6
-    assert 1 / 8 < high / labels < 1 / 4
+    assert round(100 * named) == 16
+    assert 1 / 10 < high / labels < 1 / 7
     overlap = labelled_store.sql(
         "select intersection, null_corr from set_overlaps join token_sets a on a.set_id = set_a "
         "join token_sets b on b.set_id = set_b where (a.name, b.name) = ('verb_past', 'verb_past_participle') "

@@ -73,7 +73,7 @@ def test_features_read_right(labelled_store: Store) -> None:
 
 def test_same_evidence_same_text(labelled_store: Store) -> None:
     different = labelled_store.sql(
-        "select count(*) from (select set_id, given_id, direction, confidence, evidence_tokens, es < 0.6 as part "
+        "select count(*) from (select set_id, given_id, direction, confidence, evidence_tokens, abs(es) < 0.6 as part "
         "from labels where kind <> 'class' group by all having count(distinct sentence) > 1)"
     ).fetchall()
     assert different == [(0,)]
