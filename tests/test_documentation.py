@@ -52,7 +52,7 @@ def test_sql_of_the_documentation(labelled_store: Store) -> None:
 
 
 def test_commands_of_the_documentation(own_store: Store) -> None:
-    commands = "\n".join(blocks("console") + blocks("console", README)).strip().splitlines()
+    commands = "".join(blocks("console") + blocks("console", README)).splitlines()
     commands += re.findall(r"`(tsea (?:query run|thresholds|find)[^`]*\"[^`]*)`", LABELS)
     assert len(commands) >= 9
     for command in commands:

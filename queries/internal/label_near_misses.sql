@@ -8,7 +8,10 @@ with unnamed as (
     )
 ),
 strongest as (
-    select scores.sae_id, scores.feature, arg_max(scores.set_id, abs(scores.z_direction)) as set_id
+    /* of sets with the same members, and so the same z, the one entered first */
+    select
+        scores.sae_id, scores.feature,
+        arg_max(scores.set_id, abs(scores.z_direction)::double - scores.set_id * 1e-12) as set_id
     from scores
     where scores.z_direction is not null
     group by scores.sae_id, scores.feature

@@ -33,7 +33,7 @@ select
     row_number() over (
         partition by worded.sae_id, worded.feature
         order by worded.kind = 'set', worded.rule * (worded.kind <> 'set')::integer, -abs(worded.z), worded.set_id,
-            worded.rule
+            worded.rule, worded.given_id, worded.direction
     )::integer as position,
     worded.name as rule, worded.kind, worded.label_text as label, worded.direction, worded.confidence, worded.set_id,
     worded.given_id, worded.z, worded.log10_q, worded.given_z, worded.given_log10_q, worded.es, worded.nes,
