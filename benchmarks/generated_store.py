@@ -12,7 +12,8 @@ from tsea_db.store import StoreFile
 if TYPE_CHECKING:
     import duckdb
 
-_SCORES = Path(__file__).with_name("generated_store.sql")
+_SCORES = Path(__file__).with_name("generated_scores.sql")
+_FEATURES = Path(__file__).with_name("generated_features.sql")
 _D_VOCAB = 50_257
 _D_EFF = 767
 _NAMED = {
@@ -102,23 +103,9 @@ def _sae(raw: duckdb.DuckDBPyConnection, size: Size, sae_id: int) -> None:
         "insert into saes values ($i, 0, 'folded+centred', $name, $name, $i, $n, 'standard', $name, '', '', false, '')",
         {"i": sae_id, "name": name, "n": size.n_features},
     )
-    _run(
-        raw,
-        "insert into features by name select $i::integer as sae_id, f::integer as feature, 0.0 as mean, 1.0 as std, "
-        "random() - 0.5 as skewness, 3 + exp(3 * random()) - 1 as kurtosis, (0.7 + random()) / 767 as cosine_variance, "
-        "1.0 as decoder_norm, (-6 * random())::float as log10_density, random() < 0.02 as dead, "
-        "false as zero_direction, list_transform(range(20), lambda j: ' token' || (f * 13 + j * 401) % 50257) "
-        "as top_tokens, "
-        "list_transform(range(20), lambda j: ((f * 13 + j * 401) % 50257)::integer) as top_token_ids, "
-        "list_transform(range(20), lambda j: (4 - j / 10)::float) as top_logits, "
-        "list_transform(range(20), lambda j: ' token' || (f * 17 + j * 409) % 50257) as bottom_tokens, "
-        "list_transform(range(20), lambda j: ((f * 17 + j * 409) % 50257)::integer) as bottom_token_ids, "
-        "list_transform(range(20), lambda j: (j / 10 - 4)::float) as bottom_logits "
-        "from range($n) as t (f) order by f",
-        {"i": sae_id, "n": size.n_features},
-    )
     bound = {"n_sets": size.n_sets, "n_features": size.n_features, "planted": size.planted, "sae_id": sae_id}
     _run(raw, _SCORES.read_text(encoding="utf-8"), bound)
+    _run(raw, _FEATURES.read_text(encoding="utf-8"), {"sae_id": sae_id, "d_vocab": _D_VOCAB})
     _run(
         raw,
         "insert into sae_sets select $i, set_id, content_hash, $n, 0.0, 1.0, 1.0 + (set_id % 7 = 3)::integer * 1.5, "

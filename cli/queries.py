@@ -43,7 +43,14 @@ def show_query(name: str) -> None:
 
 @query.command("run")
 @click.argument("name")
-@click.option("-p", "--param", "given", multiple=True, metavar="KEY=VALUE", help="Set a parameter. Repeat for more.")
+@click.option(
+    "-p",
+    "--param",
+    "given",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a parameter; null for none. Repeat for more.",
+)
 @answer_options
 @click.pass_obj
 def run_query(store: Path, name: str, given: tuple[str, ...], form: str, output: Path | None, timeout: float) -> None:
@@ -57,5 +64,5 @@ def run_query(store: Path, name: str, given: tuple[str, ...], form: str, output:
         if not equals:
             msg = f"{pair!r} is no KEY=VALUE."
             raise click.UsageError(msg)
-        values[key] = value
+        values[key] = None if value == "null" else value
     write_answer(store, asked.sql, asked.values(values), form, output, timeout)

@@ -102,6 +102,24 @@ def test_every_unnamed_feature_has_its_nearest_miss(labelled_store: Store) -> No
     assert labelled_store.sql("select count(*) from near_misses where why = ''").fetchall() == [(0,)]
 
 
+def test_a_set_without_members_on_top_names_nothing(labelled_store: Store, tmp_path: Path) -> None:
+    """It is the near miss, with the share as the reason; rules of one's own can name it, and the sentence says so."""
+    rows = labelled_store.sql(
+        "select count(*), count(*) filter (why like '%top_share % does not meet top_share > 0'), any_value(why) "
+        "from near_misses where log10_q < -2 and why not like 'a background%'"
+    ).fetchall()
+    [(significant, off_top, why)] = rows
+    assert significant == off_top > 50
+    assert "top_share -0." in why
+    named = labels(
+        labelled_store, write(tmp_path, SET_RULE + "where = { log10_q.below = -2, top_share.at_most = 0 }\n")
+    )
+    assert (named["confidence"] == "low").all()
+    without = named[named["evidence_tokens"].str.len() == 0]
+    assert without["sentence"].str.match(r".* \(none among its (top|bottom) \d+ tokens\)$").all()
+    assert len(without) > 50
+
+
 def test_labelling_again_changes_nothing_and_other_rules_replace_all(own_store: Store, tmp_path: Path) -> None:
     before = own_store.path.read_bytes()
     again = own_store.label()

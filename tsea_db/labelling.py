@@ -203,7 +203,7 @@ class _Application:
         if conditions:
             comparisons = Comparisons("scored")
             where = comparisons.all_of(conditions)
-            self._run("label_shares", {"rule": position})
+            self._share(rule=position)
             self._run("label_drop_low_shares", {"rule": position, **comparisons.values}, where=where)
 
     def _others_fired(self, rule: Rule, row: str) -> str:
@@ -238,11 +238,13 @@ class _Application:
 
     def rows(self) -> tuple[pa.Table, pa.Table]:
         """Return the labels and the near misses to store."""
-        self._run("label_shares", {"rule": None})
+        self._share()
         confidence = self._rules.confidence
         grades = {key: getattr(confidence, key) for key in ("high_log10_q", "high_share", "part_es", "few_share")}
         bound = {**grades, "rule_set_hash": self._rules.content_hash}
         labels = _rows(self._connection, question("label_rows"), bound)
+        self._run("label_nearest", {})
+        self._share("nearest")
         why, values = self._lacking()
         text = question("label_near_misses").replace("/* why */ null", why)
         near = _rows(self._connection, text, {**self._background, **values})
@@ -254,7 +256,7 @@ class _Application:
         said: list[str] = []
         for sign, direction in ((">", "promotes"), ("<", "suppresses")):
             general = [r for r in self._rules.of_kind(Kind.SET) if r.direction == direction and not r.sets]
-            for condition in [c for c in general[0].where if c.column not in late_columns()] if general else []:
+            for condition in general[0].where if general else ():
                 value = comparisons.source(condition)
                 shown = (
                     f"printf('%.3g', ({value})::double)"
@@ -267,6 +269,11 @@ class _Application:
                     f"' does not meet {str(condition).replace(chr(39), chr(39) * 2)}'), null)"
                 )
         return ", ".join(said) or "null", comparisons.values
+
+    def _share(self, moved: str = "firing", rule: int | None = None) -> None:
+        """Find what share of the strongest tokens belongs to the set, for the rows of a table."""
+        text = question("label_shares").replace("/* moved */ firing", moved)
+        self._connection.execute(text, {"rule": rule}).fetchall()
 
     def _run(self, name: str, bound: dict[str, Any], *, where: str = "true", given: str = "true") -> None:
         text = question(name).replace("/* where */ true", where).replace("/* given */ true", given)

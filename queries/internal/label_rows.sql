@@ -3,7 +3,7 @@ with evident as (
     select
         firing.*, named_rules.name, named_rules.kind, named_rules.label,
         if(named_rules.kind = 'class', null, named_rules.direction) as direction, token_sets.phrase, given_sets.phrase as given_phrase,
-        shares.top_share, shares.tokens,
+        shares.top_share, shares.tokens, shares.n as n_strongest,
         case
             when named_rules.kind = 'class' then null
             when firing.log10_q < $high_log10_q and shares.top_share >= $high_share then 'high'
@@ -46,7 +46,7 @@ select
             else worded.direction || ' '
         end || worded.label_text || if(
             len(worded.first_words) = 0,
-            if(worded.direction = 'promotes', ' (none among its top tokens)', ' (none among its bottom tokens)'),
+            printf(' (none among its %s %d tokens)', if(worded.direction = 'promotes', 'top', 'bottom'), worded.n_strongest),
             ': ' || array_to_string(worded.first_words, ', ')
         )
     end as sentence,

@@ -1,10 +1,10 @@
--- What is on top: members of the set among the strongest min(20, k) tokens of each feature that a rule fired on, as tokens
--- and as a share, corrected for what chance would put there.
+-- What is on top: members of the set among the strongest min(20, k) tokens of each feature, as tokens and as a share,
+-- corrected for what chance would put there; of what a rule fired on, of all that fired, or of near misses.
 create or replace temp table shares as
 with ends as (
-    select distinct firing.sae_id, firing.feature, firing.set_id, sign(firing.z)::integer as way
-    from firing
-    where firing.set_id is not null and ($rule is null or firing.rule = $rule)
+    select distinct moved.sae_id, moved.feature, moved.set_id, sign(moved.z)::integer as way
+    from /* moved */ firing as moved
+    where moved.set_id is not null and ($rule is null or moved.rule = $rule)
 ),
 listed as (
     select
@@ -24,7 +24,7 @@ walked as (
     from listed
 )
 select
-    walked.sae_id, walked.feature, walked.set_id, walked.way,
+    walked.sae_id, walked.feature, walked.set_id, walked.way, any_value(walked.n) as n,
     (count(memberships.token_id) / any_value(walked.n) - any_value(walked.chance)) / (1 - any_value(walked.chance))
         as top_share,
     coalesce(list(walked.text order by walked.place) filter (memberships.token_id is not null), []) as tokens
