@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+import pyarrow as pa
 import pytest
 
 from tests.test_cli import tsea
@@ -79,7 +80,8 @@ def test_from_python(labelled_store: Store) -> None:
     assert len(labelled_store.features("blocks.2.mlp").fetchall()) == 1024
     assert set(labelled_store.features(layer=1).df()["sae"]) == {"blocks.1.hook_resid_pre"}
     one = labelled_store.scores("blocks.2.mlp", feature=7)
-    assert len(one.to_arrow_table()) == len(labelled_store.token_sets())
+    lengths = {len(one.df()), len(one.pl()), len(one.to_arrow_table()), len(pa.table(one.arrow()))}
+    assert lengths == {len(labelled_store.token_sets())}
     assert len(labelled_store.scores(token_set="gerunds").fetchall()) == 10_240
     sure = labelled_store.labels(confidence="high", kind="set")
     assert set(sure.df()["confidence"]) == {"high"}
