@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tsea_db
 from benchmarks.generated_store import Size, generate
+from benchmarks.machine import describe
 from tsea_db.label_store import label
 from tsea_db.labels import default_rules
 from tsea_db.questions import named_questions
@@ -44,6 +45,7 @@ _MACROS = {
 def main() -> None:
     """Build the store where it is missing, then measure."""
     options = _options()
+    print(describe())
     size = Size(options.saes, options.features, options.sets)
     if not options.store.exists():
         clock = perf_counter()

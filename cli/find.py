@@ -36,10 +36,11 @@ def find(store: Path, /, explain: bool, form: str, output: Path | None, timeout:
 
     SET is a name or a phrase of `tsea sets list`.
     """
+    import tsea_db
     from tsea_db.finding import Search
 
     search = Search(**wanted)  # type: ignore[arg-type]
     if explain:
         click.echo(search.sql)
         return
-    write_answer(store, search.sql, None, form, output, timeout)
+    write_answer(store, tsea_db.open(store).sql_of_search(search), None, form, output, timeout)

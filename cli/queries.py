@@ -55,9 +55,8 @@ def show_query(name: str) -> None:
 @click.pass_obj
 def run_query(store: Path, name: str, given: tuple[str, ...], form: str, output: Path | None, timeout: float) -> None:
     """Answer a question."""
-    from tsea_db.questions import named_question
+    import tsea_db
 
-    asked = named_question(name)
     values = {}
     for pair in given:
         key, equals, value = pair.partition("=")
@@ -65,4 +64,5 @@ def run_query(store: Path, name: str, given: tuple[str, ...], form: str, output:
             msg = f"{pair!r} is no KEY=VALUE."
             raise click.UsageError(msg)
         values[key] = None if value == "null" else value
-    write_answer(store, asked.sql, asked.values(values), form, output, timeout)
+    query, bound = tsea_db.open(store).sql_of_question(name, **values)
+    write_answer(store, query, bound, form, output, timeout)

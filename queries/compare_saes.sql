@@ -1,6 +1,6 @@
 -- title: Sets promoted in one SAE against another
--- param a text: name of an SAE
--- param b text: name of another
+-- param a sae: name of an SAE
+-- param b sae: name of another
 -- param q number = 0.05: false-discovery rate
 -- example: tsea query run compare_saes -p a=blocks.1.hook_resid_pre -p b=blocks.3.hook_resid_post
 with counted as (

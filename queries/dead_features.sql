@@ -1,5 +1,5 @@
 -- title: Features that never fire, with what they would promote
--- param sae text = null: only this SAE
+-- param sae sae = null: only this SAE
 -- example: tsea query run dead_features
 select
     saes.name as sae, features.feature, features.log10_density, features.decoder_norm, features.kurtosis,

@@ -1,5 +1,5 @@
 -- title: Features of a class
--- param class text: prediction, suppression, partition, dead, ...
+-- param class class: prediction, suppression, partition, dead, ...
 -- param layer integer = null: only this layer
 -- example: tsea query run features_of_class -p class=partition -p layer=2
 select

@@ -1,5 +1,5 @@
 -- title: Features with a token among their twenty strongest, at either end
--- param token text: its text, with the leading space if it has one
+-- param token token: its text, with the leading space if it has one
 -- param limit integer = 100: features shown
 -- example: tsea query run features_of_token -p token=' began'
 with listed as (

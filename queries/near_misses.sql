@@ -1,5 +1,5 @@
 -- title: Unnamed features that came nearest to a label
--- param sae text = null: only this SAE
+-- param sae sae = null: only this SAE
 -- param limit integer = 50: features shown
 -- example: tsea query run near_misses -p limit=10
 select

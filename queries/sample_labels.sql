@@ -4,7 +4,7 @@
 -- param seed integer = 0: another seed draws others
 -- param kind text = set: class, set or composite; null for any
 -- param confidence text = null: only high, medium or low
--- param sae text = null: only this SAE
+-- param sae sae = null: only this SAE
 -- example: tsea query run sample_labels -p n=20 -p confidence=high
 select
     labelled.sae, labelled.feature, labelled.confidence, labelled.sentence, labelled.z, labelled.log10_q,

@@ -1,5 +1,5 @@
 -- title: Sets by how strongly the features of an SAE promote or suppress them
--- param sae text: name of the SAE
+-- param sae sae: name of the SAE
 -- param q number = 0.05: false-discovery rate
 -- example: tsea query run sets_by_strength -p sae=blocks.3.hook_resid_post
 select

@@ -1,5 +1,5 @@
 -- title: Sets that hold a token
--- param token text: its text, with the leading space if it has one
+-- param token token: its text, with the leading space if it has one
 -- example: tsea query run sets_of_token -p token=' began'
 select models.name as model, tokens.token_id, tokens.text, token_sets.name as set_name, token_sets.phrase, token_sets.size
 from tokens

@@ -1,8 +1,8 @@
 -- title: Features like this one, by the profile of their scores
 -- about: Cosine of the z of all sets, over the features of one SAE.
--- param sae text: SAE of the feature
+-- param sae sae: SAE of the feature
 -- param feature integer: its number
--- param among text = null: SAE to look in, of the same model; the feature's own by default
+-- param among sae = null: SAE to look in, of the same model; the feature's own by default
 -- param limit integer = 20: features shown
 -- example: tsea query run similar_features -p sae=blocks.3.hook_resid_post -p feature=394 -p limit=5
 with asked as (

@@ -51,13 +51,22 @@ def test_list_and_show() -> None:
         (("query", "run", "top_features"), "needs set. For example: tsea query run top_features"),
         (("query", "run", "coverage", "-p", "x=1"), "it takes no parameters"),
         (("query", "run", "top_features", "-p", "sets=x"), "no parameter 'sets'; it takes set, per_sae"),
-        (("query", "run", "top_features", "-p", "set=x", "-p", "per_sae=few"), "per_sae is a integer, not 'few'"),
+        (("query", "run", "top_features", "-p", "set=x", "-p", "per_sae=few"), "per_sae is of type integer, not 'few'"),
         (("query", "run", "top_features", "-p", "set"), "no KEY=VALUE"),
         (("query", "run", "top_features", "-p", "set=gerund"), "Did you mean gerunds"),
         (("find", "--enriched", "past tense verbs"), "Did you mean past-tense verbs"),
         (("find", "--given", "past-tense verbs"), "add --enriched SET"),
         (("find", "--enriched", "verb_past", "-q", "0"), "q is a false-discovery rate"),
         (("find", "--limit", "0"), "needs to be at least 1"),
+        (("find", "--class", "partitions"), "no class called 'partitions' in the store. Did you mean partition"),
+        (("find", "--label", "gerund"), "no label called 'gerund' in the store. Did you mean gerunds"),
+        (("find", "--sae", "blocks.2.mpl"), "no SAE called 'blocks.2.mpl' in the store. Did you mean blocks.2.mlp"),
+        (("find", "--layer", "7"), "no SAE of layer 7 in the store; it has layers 1, 2, 3"),
+        (("query", "run", "near_misses", "-p", "sae=blocks.2.mpl"), "Did you mean blocks.2.mlp"),
+        (("query", "run", "compare_saes", "-p", "a=x", "-p", "b=blocks.2.mlp"), "no SAE called 'x'"),
+        (("query", "run", "features_of_class", "-p", "class=partitions"), "Did you mean partition"),
+        (("query", "run", "sets_of_token", "-p", "token=BEGAN"), "has the token 'BEGAN'. There is ' began'"),
+        (("query", "run", "features_of_token", "-p", "token=past participle"), "It may be several tokens"),
         (("thresholds", "--q", "2"), "lies between 0 and 1"),
     ],
 )
@@ -66,6 +75,13 @@ def test_bad_input(labelled_store: Store, arguments: tuple[str, ...], message: s
     assert result.exit_code == 2
     assert message in result.stderr.replace("\n", " ")
     assert "Traceback" not in result.output
+
+
+def test_unlabelled_stores_say_so(tiny_store: Store) -> None:
+    for arguments in (("--class", "partition"), ("--label", "gerunds"), ("--confidence", "high")):
+        result = tsea("find", *arguments, store=tiny_store.path)
+        assert result.exit_code == 2
+        assert "no labels yet: run `tsea label`" in result.stderr
 
 
 def test_from_python(labelled_store: Store) -> None:
@@ -86,6 +102,9 @@ def test_from_python(labelled_store: Store) -> None:
     sure = labelled_store.labels(confidence="high", kind="set")
     assert set(sure.df()["confidence"]) == {"high"}
     assert labelled_store.labels("blocks.3.hook_resid_post", feature=394).filter("position = 1").df()["sae"].size == 1
+    for asked in (labelled_store.features, labelled_store.scores, labelled_store.labels):
+        with pytest.raises(QueryError, match="no SAE called 'blocks.2.mpl' in the store. Did you mean blocks.2.mlp"):
+            asked("blocks.2.mpl")
     with pytest.raises(QueryError, match="Did you mean gerunds"):
         labelled_store.scores(token_set="gerund")
     with pytest.raises(InputError, match="limit is 0"):

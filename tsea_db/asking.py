@@ -9,6 +9,7 @@ import duckdb
 
 from tsea_db.errors import QueryError
 from tsea_db.finding import Search
+from tsea_db.given_names import refuse_unknown_names, refuse_unknown_parameters, refuse_unknown_saes
 from tsea_db.nearest import unknown
 from tsea_db.questions import named_question, question
 from tsea_db.sql import TIME_LIMIT, Answer, Parameters, fetch, fetch_in_time, refuse_writes
@@ -27,7 +28,11 @@ class Asking:
     _file: StoreFile
 
     def features(self, sae: str | None = None, *, layer: int | None = None) -> duckdb.DuckDBPyRelation:
-        """Features with their moments, classes' measures and strongest tokens; the view ``feature_columns``."""
+        """Features with their moments, classes' measures and strongest tokens; the view ``feature_columns``.
+
+        Raises:
+            QueryError: There is no such SAE.
+        """
         return self._relation(question("features"), {"sae": sae, "layer": layer})
 
     def scores(
@@ -38,7 +43,7 @@ class Asking:
         The rows are read into memory: name an SAE, a set or a feature in a large store.
 
         Raises:
-            QueryError: There is no such token set.
+            QueryError: There is no such SAE or token set.
         """
         text, asked = question("scores"), {"sae": sae, "feature": feature}
         if token_set is not None:
@@ -55,7 +60,11 @@ class Asking:
         label: str | None = None,
         confidence: str | None = None,
     ) -> duckdb.DuckDBPyRelation:
-        """Labels with their evidence; the view ``feature_labels``."""
+        """Labels with their evidence; the view ``feature_labels``.
+
+        Raises:
+            QueryError: There is no such SAE.
+        """
         asked = {"sae": sae, "feature": feature, "kind": kind, "label": label, "confidence": confidence}
         return self._relation(question("labels"), asked)
 
@@ -63,18 +72,40 @@ class Asking:
         """Answer a named question; ``tsea query list`` shows them.
 
         Raises:
-            QueryError: There is no such question, or a parameter is unknown, missing or of the wrong type.
+            QueryError: There is no such question; a parameter is unknown, missing or of the wrong type, or names what
+                the store does not have.
+        """
+        return self._relation(*self.sql_of_question(name, **parameters))
+
+    def sql_of_question(self, name: str, /, **parameters: Any) -> tuple[str, dict[str, Any]]:
+        """Return the SQL of a named question and the values to bind.
+
+        Raises:
+            QueryError: As :meth:`query`.
         """
         asked = named_question(name)
-        return self._relation(asked.sql, asked.values(parameters))
+        values = asked.values(parameters)
+        with self._file.reader() as reader:
+            refuse_unknown_parameters(reader, asked, values)
+        return asked.sql, values
 
     def find(self, **wanted: Any) -> duckdb.DuckDBPyRelation:
         """Search for features; see :class:`tsea_db.finding.Search` for what can be asked.
 
         Raises:
-            QueryError: There is no such token set; the nearest names are suggested.
+            QueryError: There is no such token set, SAE, layer, class or label; the nearest names are suggested.
         """
-        return self._relation(Search(**wanted).sql, None)
+        return self._relation(self.sql_of_search(Search(**wanted)), None)
+
+    def sql_of_search(self, search: Search) -> str:
+        """Return the SQL of a search for names that the store has.
+
+        Raises:
+            QueryError: As :meth:`find`.
+        """
+        with self._file.reader() as reader:
+            refuse_unknown_names(reader, search)
+        return search.sql
 
     def sql_from_people(
         self, query: str, params: Parameters = None, *, seconds: float = TIME_LIMIT, limit: int | None = None
@@ -97,8 +128,10 @@ class Asking:
             except QueryError as error:
                 raise _with_suggestions(reader, error) from error
 
-    def _relation(self, query: str, params: Parameters) -> duckdb.DuckDBPyRelation:
+    def _relation(self, query: str, params: dict[str, Any] | None) -> duckdb.DuckDBPyRelation:
         with self._file.reader() as reader:
+            if params and params.get("sae") is not None:
+                refuse_unknown_saes(reader, [params["sae"]])
             try:
                 return relation(fetch(reader, query, params))
             except QueryError as error:

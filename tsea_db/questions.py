@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_TYPES = {"text": str, "number": float, "integer": int}
-_PARAMETER = re.compile(r"-- param (\w+) (text|number|integer)(?: = ([^:]+))?: (.+)")
+_TYPES = {"text": str, "number": float, "integer": int, "sae": str, "class": str, "token": str}
+_PARAMETER = re.compile(rf"-- param (\w+) ({'|'.join(_TYPES)})(?: = ([^:]+))?: (.+)")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Parameter:
 
     Attributes:
         name: Its name in the SQL, after ``$``.
-        kind: text, number or integer.
+        kind: text, number, integer, or what of the store it names: sae, class, token.
         required: Whether it has no default.
         default: Its default; None is NULL, "all" or "any" in the question's own terms.
         meaning: One line for a person.
@@ -53,7 +53,7 @@ class Parameter:
         try:
             return _TYPES[self.kind](given)
         except (TypeError, ValueError) as error:
-            msg = f"{self.name} is a {self.kind}, not {given!r}."
+            msg = f"{self.name} is of type {self.kind}, not {given!r}."
             raise QueryError(msg) from error
 
 
