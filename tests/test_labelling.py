@@ -174,9 +174,11 @@ def test_a_set_that_is_not_scored(labelled_store: Store, own_store: Store, tmp_p
     [(name, reason)] = labelled_store.sql("select name, reason from unscored_sets limit 1").fetchall()
     with pytest.raises(RulesError, match=f"cannot be scored: {reason}"):
         labelled_store.label(write(tmp_path, SET_RULE + f"sets = ['{name}']\nwhere.es.above = 0"), dry_run=True)
-    own_store.sql("delete from scores where set_id = (select set_id from token_sets where name = 'verb_past')")
-    with pytest.raises(RulesError, match="line 4: the token set 'verb_past' is not scored yet. Run `tsea ingest`"):
-        own_store.label(write(tmp_path, SET_RULE + "sets = ['verb_past']\nwhere.es.above = 0"))
+    late = "family = 'own'\nsource = 'a test'\n[[set]]\nname = 'late'\nphrase = 'late words'\n"
+    (tmp_path / "late.toml").write_text(late + "words = 'went said saw had was'\n")
+    own_store.add_sets(tmp_path / "late.toml")
+    with pytest.raises(RulesError, match="line 4: the token set 'late' is not scored yet. Run `tsea ingest`"):
+        own_store.label(write(tmp_path, SET_RULE + "sets = ['late']\nwhere.es.above = 0"))
 
 
 def test_thresholds_on_every_kind_of_column(labelled_store: Store, tmp_path: Path) -> None:

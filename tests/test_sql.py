@@ -108,6 +108,24 @@ def test_interrupting_stops_the_query(store_path: Path) -> None:
     assert "Traceback" not in errors
 
 
+def test_interrupting_is_a_keyboard_interrupt_in_python(store_path: Path) -> None:
+    code = (
+        "import sys, tsea_db; store = tsea_db.open(sys.argv[1]); print('ready', flush=True)\n"
+        "try: store.sql(sys.argv[2])\n"
+        "except KeyboardInterrupt: print('stopped')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, store_path, SLOW], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    try:
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert output == "stopped\n"
+
+
 def test_unknown_names_are_answered_with_near_ones(tiny_store: Store) -> None:
     with pytest.raises(InputError, match="Did you mean verb_past_strict"):
         tiny_store.members("verb_past_strct")

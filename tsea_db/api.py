@@ -126,10 +126,10 @@ class Store(Asking, Labelled):
         if self._mode == "rw":
             with self._file.writer() as engine, engine.begin() as connection:
                 raw: Any = connection.connection.driver_connection
-                rows = fetch(raw, query, params)
+                rows = fetch(raw, query, params).rows
         else:
             with self._file.reader() as reader:
-                rows = fetch(reader, query, params)
+                rows = fetch(reader, query, params).rows
         return relation(rows)
 
     def ingest(self, model: Any, saes: Sequence[Any], **options: Any) -> list[IngestedSae]:

@@ -12,7 +12,7 @@ from tsea_db.finding import Search
 from tsea_db.given_names import refuse_unknown_names, refuse_unknown_parameters, refuse_unknown_saes
 from tsea_db.nearest import unknown
 from tsea_db.questions import named_question, question
-from tsea_db.sql import TIME_LIMIT, Answer, Parameters, fetch, fetch_in_time, refuse_writes
+from tsea_db.sql import TIME_LIMIT, Answer, Parameters, fetch, refuse_writes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,7 +124,7 @@ class Asking:
         refuse_writes(query)
         with self._file.reader(sandbox=True) as reader:
             try:
-                return fetch_in_time(reader, query, params, seconds=seconds, limit=limit)
+                return fetch(reader, query, params, seconds=seconds, limit=limit)
             except QueryError as error:
                 raise _with_suggestions(reader, error) from error
 
@@ -133,16 +133,14 @@ class Asking:
             if params and params.get("sae") is not None:
                 refuse_unknown_saes(reader, [params["sae"]])
             try:
-                return relation(fetch(reader, query, params))
+                return relation(fetch(reader, query, params).rows)
             except QueryError as error:
                 raise _with_suggestions(reader, error) from error
 
 
-def relation(rows: pa.Table | None) -> duckdb.DuckDBPyRelation:
-    """Return rows as a relation in memory; a statement without rows as an empty one."""
-    import pyarrow as pa
-
-    return duckdb.connect().from_arrow(pa.table({"Success": pa.array([], pa.bool_())}) if rows is None else rows)
+def relation(rows: pa.Table) -> duckdb.DuckDBPyRelation:
+    """Return rows as a relation in memory."""
+    return duckdb.connect().from_arrow(rows)
 
 
 def _with_suggestions(connection: duckdb.DuckDBPyConnection, error: QueryError) -> QueryError:

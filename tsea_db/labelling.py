@@ -16,6 +16,7 @@ from tsea_db.labels.rules import Kind, Rule, RuleSet
 from tsea_db.questions import question
 from tsea_db.rule_references import SetNames
 from tsea_db.rule_sql import Comparisons, late_columns
+from tsea_db.sql import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -289,7 +290,7 @@ def _first_of_each_column(conditions: Sequence[Condition]) -> list[Condition]:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, text: str, bound: dict[str, Any] | None = None) -> pa.Table:
-    return connection.sql(text, params=bound).to_arrow_table()
+    return fetch(connection, text, bound).rows
 
 
 def _redundant(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, level: float) -> pa.Table:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A token set of the store. ``scored``: some SAE has a z for it."""
+    """A token set of the store. ``scored``: some SAE was scored for it."""
 
     set_id: int
     name: str

@@ -64,37 +64,28 @@ def refuse_writes(query: str) -> None:
         raise QueryError(msg)
 
 
-def fetch(connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters = None) -> pa.Table | None:
-    """Run SQL to its end; return the rows, or None if the statement gives none.
-
-    Raises:
-        QueryError: DuckDB refuses the SQL.
-    """
-    try:
-        relation = connection.sql(query, params=parameters)
-        return None if relation is None else relation.to_arrow_table()
-    except duckdb.Error as error:
-        raise _query_error(error) from error
-
-
-def fetch_in_time(
+def fetch(
     connection: duckdb.DuckDBPyConnection,
     query: str,
     parameters: Parameters = None,
     *,
-    seconds: float = TIME_LIMIT,
+    seconds: float | None = None,
     limit: int | None = None,
 ) -> Answer:
     """Run SQL to its end, but stop it after some time or when the user interrupts.
 
-    The query runs in a thread, so that this one can listen: DuckDB below 2.0 has no time limit of its own.
+    The query runs in a thread, so that this one can listen: DuckDB hears no Ctrl-C while it fetches Arrow tables, and
+    has no time limit below 2.0.
 
     Args:
         connection: Where to run it; nothing else may use it meanwhile.
         query: One statement.
         parameters: Values to bind.
-        seconds: How long it may take.
+        seconds: How long it may take; None for as long as it takes.
         limit: Read no more rows than this.
+
+    Returns:
+        The rows; none, of a column ``Success``, for a statement that gives none.
 
     Raises:
         QueryError: DuckDB refuses the SQL, or it takes too long.

@@ -124,7 +124,8 @@ class StoreFile:
         engine = create_engine(f"duckdb:///{self.path}", poolclass=NullPool, connect_args=settings)
         event.listen(engine, "connect", lambda raw, _: [raw.execute(setting) for setting in _SETTINGS])
         try:
-            yield engine
+            with _interruptible():
+                yield engine
         except DBAPIError as error:
             if isinstance(error.orig, duckdb.IOException):
                 raise _translate(self.path, error.orig) from error
@@ -152,7 +153,8 @@ class StoreFile:
         except duckdb.IOException as error:
             raise _translate(self.path, error) from error
         try:
-            yield connection
+            with _interruptible():
+                yield connection
         finally:
             connection.close()
 
@@ -176,6 +178,17 @@ class StoreFile:
                 f"Migrate it with `tsea --store {self.path} upgrade`."
             )
             raise StoreVersionError(msg)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make Ctrl-C during a query the KeyboardInterrupt that it is elsewhere."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _wal(path: Path) -> Path:

@@ -1,9 +1,6 @@
--- Token sets with whether some SAE has a z for them.
+-- Token sets with whether some SAE was scored for them.
 select
     token_sets.set_id, token_sets.name, token_sets.phrase, token_sets.family,
-    exists (
-        from scores
-        where scores.set_id = token_sets.set_id and scores.z_direction is not null
-    ) as scored
+    exists (from sae_sets where sae_sets.set_id = token_sets.set_id and sae_sets.n_scored > 0) as scored
 from token_sets
 order by token_sets.set_id
