@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tsea_db
 from benchmarks.generated_store import Size, generate
 from benchmarks.machine import describe
-from tsea_db.label_store import label
+from tsea_db.labelling.stored_labels import label
 from tsea_db.labels import default_rules
 from tsea_db.questions import named_questions
 from tsea_db.store import StoreFile

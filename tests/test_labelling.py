@@ -143,12 +143,12 @@ def test_a_failed_labelling_leaves_the_labels(
     own_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = own_store.labels().df()
-    from tsea_db import label_store
+    from tsea_db.labelling import stored_labels
 
     def broken(*_: Any) -> None:
         raise RuntimeError("stop")
 
-    monkeypatch.setattr(label_store, "insert", broken)
+    monkeypatch.setattr(stored_labels, "insert", broken)
     with pytest.raises(RuntimeError, match="stop"):
         own_store.label(write(tmp_path, SET_RULE + "where.log10_q.below = -5\n"))
     pd.testing.assert_frame_equal(own_store.labels().df(), before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tsea_db.errors import InputError
-from tsea_db.rule_sql import literal
+from tsea_db.sql import literal
 
 
 @dataclass(frozen=True)

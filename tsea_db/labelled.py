@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tsea_db.label_store import LabelReport
+    from tsea_db.labelling.stored_labels import LabelReport
+    from tsea_db.labelling.thresholds import Thresholds
     from tsea_db.store import StoreFile
-    from tsea_db.thresholds import Thresholds
 
 
 class Labelled:
@@ -36,7 +36,7 @@ class Labelled:
             RulesError: The rules are wrong, or name a token set that is not there or not scored.
             StoreError: The store was opened for reading, and this is no dry run.
         """
-        from tsea_db.label_store import label
+        from tsea_db.labelling.stored_labels import label
         from tsea_db.labels import default_rules, read_rules
 
         if not dry_run:
@@ -57,7 +57,7 @@ class Labelled:
             InputError: There is no such SAE or feature, or a value is not finite.
             StoreError: The store was opened for reading.
         """
-        from tsea_db.label_store import annotate
+        from tsea_db.labelling.stored_labels import annotate
 
         self._refuse_reading_mode("annotate")
         annotate(self._file, sae, name, values, source)
@@ -73,8 +73,8 @@ class Labelled:
             InputError: No SAE's weights were kept, or a level is not between 0 and 1.
             RulesError: The rules are wrong.
         """
+        from tsea_db.labelling.thresholds import LEVELS, thresholds
         from tsea_db.labels import default_rules, read_rules
-        from tsea_db.thresholds import LEVELS, thresholds
 
         read = default_rules() if rules is None else read_rules(Path(rules))
         return thresholds(self._file, read, tuple(levels or LEVELS))

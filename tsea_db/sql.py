@@ -42,6 +42,16 @@ class Answer:
     cut: bool
 
 
+def quoted(identifier: str) -> str:
+    """Quote an identifier for SQL."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL that is shown to people, where values cannot be bound."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def refuse_writes(query: str) -> None:
     """Check that SQL is one statement and reads only.
 

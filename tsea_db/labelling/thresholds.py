@@ -13,7 +13,7 @@ import pandas as pd
 from tsea_db.errors import InputError
 from tsea_db.kernels.direction_null import direction_scores, random_rotation
 from tsea_db.kernels.fdr import benjamini_hochberg
-from tsea_db.labelling import apply_rules
+from tsea_db.labelling.application import apply_rules
 from tsea_db.labels.rules import Condition, Kind, RuleSet
 from tsea_db.model_nulls import ModelGeometry
 from tsea_db.questions import ask

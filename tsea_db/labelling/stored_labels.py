@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from tsea_db import schema
 from tsea_db.bulk_load import bulk_load
 from tsea_db.errors import InputError
-from tsea_db.labelling import Labelling, apply_rules
+from tsea_db.labelling.application import Labelling, apply_rules
 from tsea_db.questions import question
 from tsea_db.version import __version__
 

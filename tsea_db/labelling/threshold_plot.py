@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tsea_db.thresholds import Thresholds
+    from tsea_db.labelling.thresholds import Thresholds
 
 _LINES = (
     ("pairs", "pairs, real SAEs", "#1f6fb4"),

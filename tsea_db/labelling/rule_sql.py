@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tsea_db.labels.columns import FEATURE_COLUMNS, GIVEN_COLUMNS
 from tsea_db.labels.rules import OPERATORS
+from tsea_db.sql import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,16 +29,6 @@ _FEATURE_OF_SCORE = (
     "(select feature_columns.{column} from feature_columns where feature_columns.sae_id = {row}.sae_id "
     "and feature_columns.feature = {row}.feature)"
 )
-
-
-def quoted(identifier: str) -> str:
-    """Quote an identifier for SQL."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Quote a text for SQL that is shown to people, where values cannot be bound."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 class Comparisons:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tsea_db.labelling.rule_references import SetNames
+from tsea_db.labelling.rule_sql import Comparisons, late_columns
 from tsea_db.labels.redundancy import stays
 from tsea_db.labels.rules import Kind, Rule, RuleSet
 from tsea_db.questions import question
-from tsea_db.rule_references import SetNames
-from tsea_db.rule_sql import Comparisons, late_columns
 from tsea_db.sql import fetch
 
 if TYPE_CHECKING:
