@@ -1,4 +1,4 @@
-"""Inputs of the benchmarks: the built-in library on the GPT-2 vocabulary, weights of GPT-2's size with its sets in them."""
+"""Inputs of the benchmarks: the built-in library on GPT-2's vocabulary, weights of its size with the sets in them."""
 
 from __future__ import annotations
 
