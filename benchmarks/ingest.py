@@ -25,6 +25,7 @@ from benchmarks import gpt2_size
 from benchmarks.machine import describe
 from tsea_db import feature_rows, ingest, score_rows, scorer
 from tsea_db.cli.printing import print_table
+from tsea_db.kernels.device import Device
 from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.token_sets import load_catalogue
 from tsea_db.weights.unembedding import process_unembedding
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tsea_db.token_sets import TokenSet, Vocabulary
 
 STAGES: tuple[tuple[Any, str, str], ...] = (
-    (scorer, "score_features", "pass"),
+    (Device, "score_features", "pass"),
     (scorer, "unit_directions", "unit_directions"),
     (score_rows.WaitingScores, "add", "waiting"),
     (feature_rows.FeatureLoader, "_feature_rows", "feature_rows"),

@@ -19,7 +19,7 @@ from tests.kernels.oracle import Rows, assert_matches_oracle
 from tsea_db.kernels.compiled_walk import BEST_INSTRUCTIONS, CompiledWalk, installed_library, open_library
 from tsea_db.kernels.ranking import order_rows
 from tsea_db.kernels.running_sum import EnrichmentScores, NumbaWalk, RankedScores
-from tsea_db.kernels.set_matrix import SetMatrix
+from tsea_db.kernels.set_matrix import MAX_TOKENS, SetMatrix
 
 LEVELS = range(BEST_INSTRUCTIONS + 1)
 V = 150
@@ -123,7 +123,7 @@ def test_vocabulary_of_gemma_size(library: ctypes.CDLL, rng: np.random.Generator
 
 
 def test_largest_vocabulary(library: ctypes.CDLL) -> None:
-    n_tokens = 2**20
+    n_tokens = MAX_TOKENS
     weights = np.arange(n_tokens, 0, -1, dtype=np.float32)[None]
     members = [np.arange(n_tokens // 2), np.arange(n_tokens // 4, n_tokens), np.array([n_tokens - 1])]
     assert_same_as_numba(library, weights, SetMatrix.from_sets(members, n_tokens))

@@ -202,7 +202,7 @@ class _DevicePass:
 
     def _tell_fewer(self, wanted: int) -> None:
         _LOG.warning(
-            "Scoring %d features at once on %s instead of %d: memory is short.", self._rows_at_once, self.device, wanted
+            "Memory is short: scoring %d features at once on %s instead of %d.", self._rows_at_once, self.device, wanted
         )
 
     def score(self, start: int, rows: NDArray[np.float32], logit_weights: Tensor) -> FeatureBlock:
