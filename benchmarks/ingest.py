@@ -23,7 +23,7 @@ import click
 import tsea_db
 from benchmarks import gpt2_size
 from benchmarks.machine import describe
-from tsea_db import feature_rows, ingest, score_rows, scorer
+from tsea_db import feature_rows, ingest, model_nulls, score_rows, scorer
 from tsea_db.cli.printing import print_table
 from tsea_db.kernels.device import Device
 from tsea_db.kernels.logit_weights import logit_weight_tiles
@@ -47,10 +47,21 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (score_rows.ScoreWriter, "write_contrasts", "contrasts"),
     (ingest, "summarise", "summary"),
     (scorer, "measured_sets", "nulls_read"),
+    (ingest, "load_sae", "sae"),
     (ingest, "process_unembedding", "unembedding"),
+    (model_nulls, "unembedding_gram", "subspace"),
+    (model_nulls, "set_directions", "set_directions"),
     (ingest._Job, "prepare", "prepare"),
 )
 """Functions of the ingest, by where they are looked up, and the stage that their time counts for."""
+
+
+TABLE_SIZE = """
+select count(distinct block_id) * (select any_value(block_size) from pragma_database_size())
+    / (select count(*) from scores)
+from pragma_storage_info('scores') where block_id >= 0
+"""
+"""Bytes that a row of ``scores`` takes on disk; the file also holds features, partition sets and contrasts."""
 
 
 class Stages:
@@ -139,7 +150,8 @@ def measure(features: int, n_sets: int | None) -> dict[str, Any]:
             total = perf_counter() - started
         matmul.append(matmul_seconds(features, unembedding))
         grown = store.path.stat().st_size - before
-        others = len(store.sql("select 1 from partition_scores where sae_id = 1").df())
+        others = store.sql("select count(*) from partition_scores where sae_id = 1").fetchall()[0][0]
+        table = store.sql(TABLE_SIZE).fetchall()[0][0]
     matmul_s = sum(matmul) / 2
     return {
         "machine": describe(),
@@ -151,7 +163,8 @@ def measure(features: int, n_sets: int | None) -> dict[str, Any]:
         "total_s": total,
         "ratio_to_matmul": total / matmul_s,
         "rows_per_s": stages.rows / stages.rows_s,
-        "bytes_per_score": grown / done.n_scores,
+        "bytes_per_score": table,
+        "file_bytes_per_score": grown / done.n_scores,
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "stages_s": dict(stages.seconds) | {"rest": total - sum(stages.seconds.values())},
     }
