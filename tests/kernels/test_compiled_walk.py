@@ -117,6 +117,17 @@ def test_distributions_that_fill_buckets_unevenly(library: ctypes.CDLL, rng: np.
     assert_same_as_numba(library, weights[None].astype(np.float32), some_sets(rng, 5_000, 40))
 
 
+@pytest.mark.parametrize("before", [1, 2, 63])
+@pytest.mark.parametrize("after", [1, 2, 63])
+def test_a_tie_group_across_blocks_among_blocks_without_ties(library: ctypes.CDLL, before: int, after: int) -> None:
+    weights = np.arange(640, 0, -1, dtype=np.float32)
+    weights[320 - before : 320 + after] = weights[320 - before]
+    members = [[40, 140, token, 500, 600] for token in range(320 - before, 320 + after)]
+    members += [[token, 500] for token in range(300, 340)]
+    sets = SetMatrix.from_sets([*members, *[sorted(set(range(640)) - set(ids)) for ids in members]], 640)
+    assert_same_as_numba(library, np.stack([weights, -weights]), sets)
+
+
 def test_vocabulary_of_gemma_size(library: ctypes.CDLL, rng: np.random.Generator) -> None:
     logit_weights = rng.standard_normal((2, 256_000), dtype=np.float32)
     assert_same_as_numba(library, logit_weights, some_sets(rng, 256_000, 12))
