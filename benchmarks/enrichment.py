@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.machine import PeakMemory, describe
-from benchmarks.workload import load_sets, make_weights
+from benchmarks.workload import load_library, make_weights
 from tsea_db.kernels.compiled_walk import CompiledWalk, installed_library
 from tsea_db.kernels.logit_weights import TILE_ROWS, TileProduct, column_norms, filled_up
 from tsea_db.kernels.moments import inverse_norms, moments_rows
@@ -119,9 +119,9 @@ def peak_memory(n_features: int, unembedding: Rows, sets: SetMatrix, norms: NDAr
     return memory.above_mb
 
 
-def measure(n_sets: int, turns: int, *, many: bool) -> Report:
+def measure(n_sets: int | None, turns: int, *, many: bool) -> Report:
     """Everything this benchmark reports; `many` adds the memory of a pass over 24,576 features."""
-    sets = load_sets(n_sets)
+    sets = load_library(n_sets)
     directions, unembedding = make_weights(N_FEATURES, sets)
     norms = column_norms(unembedding)
     result: Report = {
@@ -171,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--growth", action="store_true", help="cost against features, vocabulary and sets instead")
-    parser.add_argument("--sets", type=int, default=320, help="number of token sets (320)")
+    parser.add_argument("--sets", type=int, help="number of token sets, spread evenly over the library (all)")
     parser.add_argument("--turns", type=int, default=5, help="times that product and pass are timed (5)")
     parser.add_argument("--many", action="store_true", help="also watch the memory of 24,576 features (takes longer)")
     options = parser.parse_args()

@@ -1,7 +1,9 @@
 """A whole layer of GPT-2's size into a DuckDB file, against the matrix product alone, in one run.
 
-Run ``python -m benchmarks.ingest [--features N] [--json]``. The model, its tokens and sets are entered before the clock
-starts, as they are once for all layers; everything the ingest does for one SAE is counted.
+Run ``python -m benchmarks.ingest [--features N] [--sets N] [--json]``. A first ingest of a few features, which is not
+measured, enters the model, its tokens, its sets and their nulls, as they are once for all layers; everything that the
+ingest does for one more SAE is counted. Stages are timed on the thread that drives them; what several threads do
+counts once.
 """
 
 from __future__ import annotations
@@ -10,44 +12,105 @@ import json
 import resource
 import tempfile
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import click
 
 import tsea_db
 from benchmarks import gpt2_size
-from tsea_db import bulk_load, feature_rows
+from benchmarks.machine import describe
+from tsea_db import feature_rows, ingest, model_nulls, score_rows, scorer
 from tsea_db.cli.printing import print_table
+from tsea_db.kernels.device import Device
 from tsea_db.kernels.logit_weights import logit_weight_tiles
+from tsea_db.token_sets import load_catalogue
 from tsea_db.weights.unembedding import process_unembedding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    import pyarrow as pa
+    from tsea_db.token_sets import TokenSet, Vocabulary
+
+STAGES: tuple[tuple[Any, str, str], ...] = (
+    (Device, "score_features", "pass"),
+    (scorer, "unit_directions", "unit_directions"),
+    (score_rows.WaitingScores, "add", "waiting"),
+    (feature_rows.FeatureLoader, "_feature_rows", "feature_rows"),
+    (feature_rows, "bulk_load", "load"),
+    (score_rows, "in_threads", "statistics"),
+    (score_rows.ScoreWriter, "_score_rows", "score_rows"),
+    (score_rows, "bulk_load", "load"),
+    (score_rows.ScoreWriter, "write_contrasts", "contrasts"),
+    (ingest, "summarise", "summary"),
+    (scorer, "measured_sets", "nulls_read"),
+    (ingest, "load_sae", "sae"),
+    (ingest, "process_unembedding", "unembedding"),
+    (model_nulls, "unembedding_gram", "subspace"),
+    (model_nulls, "set_directions", "set_directions"),
+    (ingest._Job, "prepare", "prepare"),
+)
+"""Functions of the ingest, by where they are looked up, and the stage that their time counts for."""
 
 
-@contextmanager
-def load_clock() -> Iterator[defaultdict[str, float]]:
-    """Measure seconds and rows of the bulk loads of features and scores."""
-    spent: defaultdict[str, float] = defaultdict(float)
-    load = bulk_load.bulk_load
+TABLE_SIZE = """
+select count(distinct block_id) * (select any_value(block_size) from pragma_database_size())
+    / (select count(*) from scores)
+from pragma_storage_info('scores') where block_id >= 0
+"""
+"""Bytes that a row of ``scores`` takes on disk; the file also holds features, partition sets and contrasts."""
 
-    def timed(connection: Any, table: Any, rows: pa.Table) -> int:
+
+class Stages:
+    """Measures the seconds of each stage, without those of the stages inside it."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.rows, self.rows_s = 0, 0.0
+        self._inside = [0.0]
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Watch the stages while a block of code runs."""
+        with ExitStack() as stack:
+            for owner, name, stage in STAGES:
+                stack.enter_context(patch.object(owner, name, self._timed(getattr(owner, name), stage)))
+            yield
+
+    def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        def timed(*arguments: Any, **options: Any) -> Any:
+            with self._clock(stage):
+                started = perf_counter()
+                result = function(*arguments, **options)
+                if stage == "load" and arguments[1].name == "scores":
+                    self.rows += len(arguments[2])
+                    self.rows_s += perf_counter() - started
+            return self._timed_items(result, stage) if hasattr(result, "__next__") else result
+
+        return timed
+
+    def _timed_items(self, items: Iterator[Any], stage: str) -> Iterator[Any]:
+        nothing = object()
+        while True:
+            with self._clock(stage):
+                item = next(items, nothing)
+            if item is nothing:
+                return
+            yield item
+
+    @contextmanager
+    def _clock(self, stage: str) -> Iterator[None]:
+        self._inside.append(0.0)
         started = perf_counter()
-        n = load(connection, table, rows)
-        spent[f"{table.name}_s"] += perf_counter() - started
-        spent[f"{table.name}_rows"] += n
-        return n
-
-    feature_rows.bulk_load = timed  # type: ignore[attr-defined]
-    try:
-        yield spent
-    finally:
-        feature_rows.bulk_load = load  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            spent = perf_counter() - started
+            self.seconds[stage] += spent - self._inside.pop()
+            self._inside[-1] += spent
 
 
 def matmul_seconds(n_features: int, unembedding: Any) -> float:
@@ -59,36 +122,69 @@ def matmul_seconds(n_features: int, unembedding: Any) -> float:
     return perf_counter() - started
 
 
+def fewer_sets(n_sets: int | None) -> Callable[[Vocabulary], list[TokenSet]]:
+    """Return what loads the library, or sets spread evenly over it."""
+
+    def load(vocabulary: Vocabulary) -> list[TokenSet]:
+        sets = load_catalogue(vocabulary)
+        if n_sets is None:
+            return sets
+        scored = [s for s in sets if 2 <= len(s) <= len(vocabulary) - 2]
+        return [scored[position * len(scored) // n_sets] for position in range(n_sets)]
+
+    return load
+
+
+def measure(features: int, n_sets: int | None) -> dict[str, Any]:
+    """Ingest a layer and report on it."""
+    model, stages = gpt2_size.model(), Stages()
+    unembedding = process_unembedding(model).matrix
+    with tempfile.TemporaryDirectory() as folder, patch.object(ingest, "load_catalogue", fewer_sets(n_sets)):
+        store = tsea_db.create(Path(folder) / "layer.duckdb")
+        store.ingest(model, [gpt2_size.sae(64)], progress=False)
+        before = store.path.stat().st_size
+        matmul = [matmul_seconds(features, unembedding)]
+        with stages.watch():
+            started = perf_counter()
+            [done] = store.ingest(model, [gpt2_size.sae(features)], progress=False)
+            total = perf_counter() - started
+        matmul.append(matmul_seconds(features, unembedding))
+        grown = store.path.stat().st_size - before
+        others = store.sql("select count(*) from partition_scores where sae_id = 1").fetchall()[0][0]
+        table = store.sql(TABLE_SIZE).fetchall()[0][0]
+    matmul_s = sum(matmul) / 2
+    return {
+        "machine": describe(),
+        "n_features": features,
+        "n_sets": done.n_sets,
+        "n_scores": done.n_scores,
+        "n_partition_scores": others,
+        "matmul_s": matmul_s,
+        "total_s": total,
+        "ratio_to_matmul": total / matmul_s,
+        "rows_per_s": stages.rows / stages.rows_s,
+        "bytes_per_score": table,
+        "file_bytes_per_score": grown / done.n_scores,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "stages_s": dict(stages.seconds) | {"rest": total - sum(stages.seconds.values())},
+    }
+
+
 @click.command()
 @click.option("--features", default=gpt2_size.D_SAE, show_default=True, help="Features of the layer.")
+@click.option("--sets", "n_sets", type=int, help="Token sets, spread evenly over the library. [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(features: int, as_json: bool) -> None:
+def main(features: int, n_sets: int | None, as_json: bool) -> None:
     """Measure the ingest of a whole layer."""
-    model = gpt2_size.model()
-    with tempfile.TemporaryDirectory() as folder:
-        store = tsea_db.create(Path(folder) / "layer.duckdb")
-        store.ingest(model, [gpt2_size.sae(64)], progress=False)  # enters model and sets, compiles
-        before = store.path.stat().st_size
-        with load_clock() as spent:
-            [done] = store.ingest(model, [gpt2_size.sae(features)], progress=False)
-        grown = store.path.stat().st_size - before
-    figures = {
-        "matmul_s": matmul_seconds(features, process_unembedding(model).matrix),
-        "total_s": done.seconds,
-        "n_sets": done.n_sets,
-        "load_s": spent["scores_s"] + spent["features_s"],
-        "rows_per_s": spent["scores_rows"] / spent["scores_s"],
-        "bytes_per_score": grown / done.n_scores,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    figures["ratio_to_matmul"] = figures["total_s"] / figures["matmul_s"]
-    figures["share_of_load"] = figures["load_s"] / figures["total_s"]
+    figures = measure(features, n_sets)
     if as_json:
-        click.echo(json.dumps({name: round(value, 3) for name, value in figures.items()}))
+        click.echo(json.dumps(figures))
         return
     import pandas as pd
 
-    print_table(pd.DataFrame(figures.items(), columns=["figure", "value"]), title=f"{features:,} features")
+    shares = {f"share of {name}": f"{s / figures['total_s']:.1%}" for name, s in figures.pop("stages_s").items()}
+    rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in figures.items()}
+    print_table(pd.DataFrame((rounded | shares).items(), columns=["figure", "value"]), title=f"{features:,} features")
 
 
 if __name__ == "__main__":

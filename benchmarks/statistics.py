@@ -19,6 +19,8 @@ import numpy as np
 
 import tsea_db
 from tsea_db import schema
+from tsea_db.kernels.device import Device
+from tsea_db.kernels.direction_null import unit_directions
 from tsea_db.kernels.resources import usable_cores
 from tsea_db.kernels.scoring import score_features
 from tsea_db.model_nulls import (
@@ -30,7 +32,7 @@ from tsea_db.model_nulls import (
     add_set_nulls,
     measured_sets,
 )
-from tsea_db.score_rows import ScoredRows, ScoreWriter, WaitingScores
+from tsea_db.score_rows import ScoreWriter, WaitingScores
 from tsea_db.store import StoreFile
 from tsea_db.stored_sets import StoredSet, set_matrix
 
@@ -83,21 +85,22 @@ def measure(n_features: int, n_sets: int, n_scored: int) -> dict[str, float]:
         with StoreFile(path).writer() as engine:
             seconds = {"scores": score_seconds(geometry, rows, sets, n_scored)}
             with engine.begin() as connection:
-                seconds["null of sets"] = timed(lambda: add_set_nulls(connection, geometry, sets, int))
+                seconds["null of sets"] = timed(lambda: add_set_nulls(connection, geometry, sets, Device(), int))
                 seconds["null of moments"] = timed(lambda: add_moment_null(connection, geometry, int))
                 seconds["overlaps"] = timed(lambda: add_overlaps(connection, geometry, sets))
                 measured = measured_sets(connection, geometry, sets)
                 seconds["tables for random tokens"] = timed(lambda: measured.token_null)
-            waiting = WaitingScores(Path(folder), n_features, n_sets)
+            waiting = WaitingScores(Path(folder), n_features, n_sets, D_MODEL)
             for block in score_features(rows[:256], U, set_matrix(sets, D_VOCAB)):
-                for start in range(0, n_features - 255, 256):  # values do not matter, places do
-                    waiting.add(replace(block, start=start))
+                for start in range(0, n_features - 255, 256):  # scores do not matter, places do
+                    units, _ = unit_directions(rows[start : start + 256], geometry.subspace)
+                    waiting.add(replace(block, start=start), units)
             features = np.arange(n_features, dtype=np.int32)
             with engine.begin() as connection:
-                writer = ScoreWriter(connection, 0, measured, ScoredRows(rows, features, geometry.subspace))
-                writer.write_library(sets[:1], waiting, 0)
+                writer = ScoreWriter(connection, 0, measured, waiting, features)
+                writer.write_library(sets[:1], 0)
                 connection.execute(schema.scores.delete())
-                seconds["statistics and writing"] = timed(lambda: writer.write_library(sets, waiting, 0))
+                seconds["statistics and writing"] = timed(lambda: writer.write_library(sets, 0))
     return seconds
 
 

@@ -1,38 +1,37 @@
-"""Inputs of the benchmarks: real token sets of the GPT-2 vocabulary, weights of GPT-2's size with the sets in them."""
+"""Inputs of the benchmarks: the built-in library on GPT-2's vocabulary, weights of its size with the sets in them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests import gpt2
+from benchmarks.gpt2_size import D_MODEL, D_VOCAB, vocabulary
+from tsea_db.errors import InputError
 from tsea_db.kernels.set_matrix import SetMatrix
+from tsea_db.token_sets import load_catalogue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-D_MODEL = 768
-VOCABULARY = 50_257
 
+def load_library(n_sets: int | None = None) -> SetMatrix:
+    """The sets of the built-in library that have a score on GPT-2's vocabulary.
 
-def load_sets(n_sets: int) -> SetMatrix:
-    """The built-in library on the GPT-2 vocabulary, filled up with sets of tokens that begin or end alike.
+    Args:
+        n_sets: how many to take, spread evenly over the library in its order, so that every family is among them; None
+            for all.
 
-    The sets that fill up hold tokens of at least four letters with one prefix or suffix of two or three, largest first.
+    Raises:
+        InputError: the library has fewer.
     """
-    members = [token_set.token_ids for token_set in gpt2.catalogue().values()]
-    members = [ids for ids in members if 0 < len(ids) < VOCABULARY][:n_sets]
-    alike: dict[str, list[int]] = defaultdict(list)
-    for spelling, token in gpt2.spellings().items():
-        letters = spelling.lstrip("Ġ").lower()
-        if len(letters) >= 4 and letters.isalpha():
-            for affix in (letters[:2] + "-", letters[:3] + "-", "-" + letters[-2:], "-" + letters[-3:]):
-                alike[affix].append(token)
-    by_size = sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
-    members += [np.array(ids, np.int32) for _, ids in by_size[: n_sets - len(members)]]
-    return SetMatrix.from_sets(members, VOCABULARY)
+    members = [token_set.token_ids for token_set in load_catalogue(vocabulary())]
+    members = [ids for ids in members if 2 <= len(ids) <= D_VOCAB - 2]
+    if n_sets is not None:
+        if not 1 <= n_sets <= len(members):
+            raise InputError(f"The library has {len(members)} sets with a score; --sets takes 1 to that many.")
+        members = [members[position * len(members) // n_sets] for position in range(n_sets)]
+    return SetMatrix.from_sets(members, D_VOCAB)
 
 
 def make_weights(n_features: int, sets: SetMatrix, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -52,6 +52,20 @@ _TITLES = {
 )
 @click.option("--replace", is_flag=True, help="Replace stored SAEs of the same name that have other weights.")
 @click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="NAME",
+    help="Where scores are computed: cpu, cuda, cuda:1, ...",
+)
+@click.option(
+    "--matmul-precision",
+    type=click.Choice(["highest", "high"]),
+    default="highest",
+    show_default=True,
+    help="Products in float32, or on a GPU in TF32, which is faster and stored under a processing that says so.",
+)
+@click.option(
     "--pending",
     is_flag=True,
     help="Instead of --model and --sae: score all stored SAEs for token sets that are new or changed.",
@@ -66,6 +80,8 @@ def ingest(
     processing: str | None,
     keep_weights: bool,
     replace: bool,
+    device: str,
+    matmul_precision: str,
     pending: bool,
 ) -> None:
     """Compute moments and enrichment scores of every feature of some SAEs.
@@ -77,13 +93,16 @@ def ingest(
     if pending and (model or saes):
         msg = "--pending takes the SAEs of the store: leave --model and --sae out."
         raise click.UsageError(msg)
+    if pending and matmul_precision != "highest":
+        msg = "--pending keeps to the precision that each SAE has scores in: leave --matmul-precision out."
+        raise click.UsageError(msg)
     if not pending and not (model and saes):
         msg = "Give --model and at least one --sae, or --pending."
         raise click.UsageError(msg)
     opened = tsea_db.open(store, mode="rw")
     try:
         if pending:
-            done = opened.ingest_pending()
+            done = opened.ingest_pending(device=device)
         else:
             done = opened.ingest(
                 model,
@@ -93,6 +112,8 @@ def ingest(
                 processing=processing,
                 keep_weights=keep_weights,
                 replace=replace,
+                device=device,
+                matmul_precision=matmul_precision,
             )
     except KeyboardInterrupt:
         click.echo("\nInterrupted. What was finished is stored; run the same command again to go on.", err=True)

@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 import tsea_db
 from tests import gpt2, tiny_lm
-from tsea_db import ModelWeights, SaeWeights, Store
+from tsea_db import ModelWeights, SaeWeights, Store, TokenSet, schema
 from tsea_db.cli.main import main
 from tsea_db.errors import InputError, StoreError, TokenSetError
+from tsea_db.store import StoreFile
+from tsea_db.stored_sets import put_sets
 from tsea_db.token_sets import load_sets
 
 SPEECH = """
@@ -168,6 +171,28 @@ def test_bad_files_store_nothing(store: Store, tmp_path: Path) -> None:
     file.write_text('[[set]]\nname = "one"\nids = [7]')
     assert store.add_sets(file).changes.not_scored == {"one": "only one member"}
     assert "one" in set(store.unscored_sets()["name"])
+
+
+def test_sizes_without_a_score_are_listed_with_the_reason(store: Store) -> None:
+    d_vocab = 8_192
+    sets = [
+        TokenSet(f"of {k}", "own", f"{k} tokens", "ids", "a test", np.arange(k, dtype=np.int32))
+        for k in (0, 1, 2, d_vocab - 2, d_vocab - 1, d_vocab)
+    ]
+    with StoreFile(store.path).writer() as engine, engine.begin() as connection:
+        model_id = connection.execute(select(schema.models.c.model_id)).scalar_one()
+        assert put_sets(connection, model_id, sets, d_vocab).new == ["of 2", "of 8190"]
+    listed = store.unscored_sets().set_index("name").loc[["of 0", "of 1", "of 8191", "of 8192"]]
+    assert list(listed["size"]) == [0, 1, d_vocab - 1, d_vocab]
+    assert list(listed["reason"]) == [
+        "no member in this vocabulary",
+        "only one member",
+        *["all tokens but one, or all of them, are members"] * 2,
+    ]
+    assert store.token_sets()["name"].isin(["of 2", "of 8190"]).sum() == 2
+    shown = CliRunner().invoke(main, ["--store", str(store.path), "sets", "list", "--unscored"])
+    assert "only one member" in shown.output
+    assert "all tokens but one" in shown.output
 
 
 def test_a_set_with_scores_may_not_shrink_to_nothing(store: Store, tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ class Store(Asking, Labelled):
         self._refuse_reading_mode("ingest")
         return ingest(self._file, model, saes, **options)
 
-    def ingest_pending(self, *, progress: bool = True) -> list[IngestedSae]:
-        """Score the SAEs for sets that are new or changed; see :func:`tsea_db.pending.ingest_pending`.
+    def ingest_pending(self, **options: Any) -> list[IngestedSae]:
+        """Score SAEs for sets that are new or changed; see :func:`tsea_db.pending.ingest_pending` for the options.
 
         Raises:
             StoreError: The store was opened for reading.
@@ -157,7 +157,7 @@ class Store(Asking, Labelled):
         from tsea_db.pending import ingest_pending
 
         self._refuse_reading_mode("ingest")
-        return ingest_pending(self._file, progress=progress)
+        return ingest_pending(self._file, **options)
 
     def add_sets(self, path: str | Path, model: str | None = None) -> AddedSets:
         """Enter the token sets of a TOML or GMT file; see :func:`tsea_db.own_sets.add_sets`.

@@ -1,14 +1,17 @@
-"""Arrow tables into the store, inside the caller's transaction."""
+"""Arrow tables into the store and out of it, inside the caller's transaction."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from sqlalchemy import Connection, Table
+    from numpy.typing import NDArray
+    from sqlalchemy import Connection, Select, Table
 
 _STAGED = "arrow_rows"
+_ROW_GROUP = 122_880
+"""Rows that DuckDB stores together: as batches of an Arrow table, its threads share them."""
 
 
 def bulk_load(connection: Connection, table: Table, rows: pa.Table) -> int:
@@ -17,14 +20,26 @@ def bulk_load(connection: Connection, table: Table, rows: pa.Table) -> int:
     Millions of rows a second, where the ORM does thousands. The rows are part of the transaction of ``connection``: a
     rollback takes them back. Load large tables sorted as they are asked for, for there is no index.
     """
-    raw = connection.connection.driver_connection
-    if raw is None:  # pragma: no cover - only a closed connection has none
-        msg = "bulk_load needs an open connection"
-        raise RuntimeError(msg)
-    raw.register(_STAGED, rows)
+    raw = _raw(connection)
+    raw.register(_STAGED, rows.from_batches(rows.to_batches(max_chunksize=_ROW_GROUP), rows.schema))
     try:
         # Both names are constants of this package.
         raw.execute(f"insert into {table.name} by name select * from {_STAGED}").fetchall()  # noqa: S608
     finally:
         raw.unregister(_STAGED)
     return len(rows)
+
+
+def bulk_read(connection: Connection, query: Select[Any]) -> dict[str, NDArray[Any]]:
+    """Return the rows of a query whose values are numbers, column by column: SQLAlchemy would make a tuple of each."""
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+    found: dict[str, NDArray[Any]] = _raw(connection).execute(str(compiled)).fetchnumpy()
+    return found
+
+
+def _raw(connection: Connection) -> Any:
+    raw = connection.connection.driver_connection
+    if raw is None:  # pragma: no cover - only a closed connection has none
+        msg = "Arrow tables need an open connection"
+        raise RuntimeError(msg)
+    return raw

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as replace_field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from tsea_db.errors import InputError
 from tsea_db.feature_rows import FeatureLoader
+from tsea_db.kernels.device import Device, choose_device, with_precision
 from tsea_db.model_nulls import ModelGeometry
 from tsea_db.registry import register_model, register_unembedding
 from tsea_db.scorer import Scorer, now, progress_bar
@@ -61,6 +63,8 @@ def ingest(
     processing: str | None = None,
     keep_weights: bool = True,
     replace: bool = False,
+    device: str = "cpu",
+    matmul_precision: str = "highest",
     progress: bool = True,
 ) -> list[IngestedSae]:
     """Compute and store the moments and enrichment scores of all features of some SAEs.
@@ -77,11 +81,15 @@ def ingest(
         processing: Processing of the unembedding; None for the model's default.
         keep_weights: Keep decoder directions and unembedding beside the store.
         replace: Replace stored SAEs that have the name of a given one but other weights.
+        device: Where scores are computed: ``cpu``, ``cuda``, ``cuda:1``, ...
+        matmul_precision: ``highest`` for float32 products; ``high`` for TF32, on a GPU only. Such SAEs are stored, with
+            nulls of their own, under a processing that says so.
         progress: Show a progress bar on standard error, if that is a terminal.
 
     Raises:
         TseaError: Something given cannot be used, or the store cannot; nothing of it was stored.
     """
+    chosen = choose_device(device, matmul_precision)
     with store.reader():
         pass  # a missing, old or locked store is told before the model is read
     if names and len(names) != len(saes):
@@ -89,8 +97,9 @@ def ingest(
         raise InputError(msg)
     loaded = load_model(model, model_name)
     unembedding = process_unembedding(loaded, processing)
+    unembedding = replace_field(unembedding, processing=with_precision(unembedding.processing, matmul_precision))
     candidates = _check_all(saes, names or [None] * len(saes), loaded, unembedding.processing)
-    job = _Job(store, loaded, unembedding, keep_weights=keep_weights)
+    job = _Job(store, loaded, unembedding, chosen, keep_weights=keep_weights)
     with store.writer() as engine:
         job.prepare(engine, candidates, replace=replace, progress=progress)
         total = sum(candidate.d_sae for candidate in candidates)
@@ -127,10 +136,13 @@ def _name_in_store(sae: SaeWeights, model: ModelWeights, processing: str) -> str
 class _Job:
     """One ingest: a model under one processing, and what all its SAEs share."""
 
-    def __init__(self, store: StoreFile, model: ModelWeights, unembedding: Unembedding, *, keep_weights: bool) -> None:
+    def __init__(
+        self, store: StoreFile, model: ModelWeights, unembedding: Unembedding, device: Device, *, keep_weights: bool
+    ) -> None:
         self._folder = store.path.parent
         self._model = model
         self._unembedding = unembedding
+        self._device = device
         self._archive = WeightsArchive.beside(store.path)
         self._keep_weights = keep_weights
         self._model_id = -1
@@ -146,7 +158,7 @@ class _Job:
             register_unembedding(connection, self._model_id, processing, content, kept=self._keep_weights)
             forget_derived(connection, put_sets(connection, self._model_id, catalogue, d_vocab).changed_ids)
             geometry = ModelGeometry(self._model_id, processing, self._unembedding.matrix)
-            self._scorer = Scorer(self._folder, geometry)
+            self._scorer = Scorer(self._folder, geometry, self._device)
             self._scorer.read_sets(connection)
             for candidate in candidates:
                 make_room(connection, candidate.name, self._key(candidate), replace=replace)

@@ -26,9 +26,8 @@ from tsea_db.kernels.logit_weights import column_norms
 from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
 from tsea_db.kernels.overlap import set_overlaps
 from tsea_db.kernels.resources import usable_cores
-from tsea_db.kernels.scoring import score_features
-from tsea_db.kernels.token_null import TokenNull, build_token_null
 from tsea_db.stored_sets import set_matrix
+from tsea_db.token_null_cache import load_token_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
+    from tsea_db.kernels.device import Device
     from tsea_db.kernels.set_matrix import SetMatrix
+    from tsea_db.kernels.token_null import TokenNull
     from tsea_db.stored_sets import StoredSet
 
 NULL_SEED = 0
@@ -114,7 +115,7 @@ class MeasuredSets:
     @cached_property
     def token_null(self) -> TokenNull:
         """Tables of the random-token null for the sets' sizes."""
-        return build_token_null(self.sizes, self.geometry.d_vocab)
+        return load_token_null(self.sizes, self.geometry.d_vocab)
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -139,13 +140,17 @@ class MeasuredSets:
 
 
 def add_set_nulls(
-    connection: Connection, geometry: ModelGeometry, sets: list[StoredSet], progress: Callable[[int], object]
+    connection: Connection,
+    geometry: ModelGeometry,
+    sets: list[StoredSet],
+    device: Device,
+    progress: Callable[[int], object],
 ) -> None:
     """Score random directions against sets that have no null yet, and store their nulls."""
     matrix = set_matrix(sets, geometry.d_vocab)
     directions = geometry.directions(sets)
     drawn = np.empty((NULL_DRAWS, len(sets)), np.float32)
-    for block in score_features(geometry.draw(NULL_DRAWS), geometry.U, matrix, unembedding_norms=geometry.norms):
+    for block in device.score_features(geometry.draw(NULL_DRAWS), geometry.U, matrix, geometry.norms):
         drawn[block.start : block.start + len(block)] = np.abs(block.es)
         progress(len(block))
     null = fit_es_null(drawn)

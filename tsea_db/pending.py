@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from tsea_db import schema
 from tsea_db.errors import InputError
+from tsea_db.kernels.device import choose_device, precision_of
 from tsea_db.model_nulls import ModelGeometry
 from tsea_db.scorer import Scorer, now, progress_bar
 from tsea_db.stored_saes import IngestedSae, lacks_statistics, summarise
@@ -36,21 +37,25 @@ class _StoredWeights:
     kept: bool
 
 
-def ingest_pending(store: StoreFile, *, progress: bool = True) -> list[IngestedSae]:
+def ingest_pending(store: StoreFile, *, device: str = "cpu", progress: bool = True) -> list[IngestedSae]:
     """Score every SAE of the store for the sets it has no scores for, from the weights kept beside the store.
 
     Other scores are neither computed again nor touched. Each SAE is one transaction.
 
     Args:
         store: The store, which must exist.
+        device: See :func:`tsea_db.kernels.device.choose_device`. SAEs are scored in the precision that they have scores
+            in.
         progress: Show progress bars on standard error, if that is a terminal.
 
     Returns:
         The SAEs that got scores.
 
     Raises:
-        InputError: Weights of an SAE with something to score were not kept; nothing was stored.
+        InputError: Weights of an SAE with something to score were not kept, or the device cannot be used or does not
+            offer the precision; nothing was stored.
     """
+    choose_device(device)
     archive = WeightsArchive.beside(store.path)
     done: list[IngestedSae] = []
     with store.writer() as engine:
@@ -58,12 +63,18 @@ def ingest_pending(store: StoreFile, *, progress: bool = True) -> list[IngestedS
             saes = _stored_weights(connection)
         for model_id, processing in dict.fromkeys((sae.model_id, sae.processing) for sae in saes):
             its_saes = [sae for sae in saes if (sae.model_id, sae.processing) == (model_id, processing)]
-            done += _score_model(store, engine, archive, its_saes, progress=progress)
+            done += _score_model(store, engine, archive, its_saes, device, progress=progress)
     return done
 
 
 def _score_model(
-    store: StoreFile, engine: Engine, archive: WeightsArchive, saes: list[_StoredWeights], *, progress: bool
+    store: StoreFile,
+    engine: Engine,
+    archive: WeightsArchive,
+    saes: list[_StoredWeights],
+    device: str,
+    *,
+    progress: bool,
 ) -> list[IngestedSae]:
     """Score the SAEs of one model under one processing."""
     not_kept = [sae.name for sae in saes if not sae.kept]
@@ -75,7 +86,8 @@ def _score_model(
         raise InputError(msg)
     first = saes[0]
     unembedding = archive.open(first.unembedding_hash)
-    scorer = Scorer(store.path.parent, ModelGeometry(first.model_id, first.processing, unembedding))
+    geometry = ModelGeometry(first.model_id, first.processing, unembedding)
+    scorer = Scorer(store.path.parent, geometry, choose_device(device, precision_of(first.processing)))
     with engine.begin() as connection:
         scorer.read_sets(connection)
         pending = [sae for sae in saes if scorer.missing(connection, sae.sae_id)]

@@ -12,7 +12,6 @@ from tqdm.auto import tqdm
 
 from tsea_db import schema
 from tsea_db.kernels.direction_null import unit_directions
-from tsea_db.kernels.scoring import score_features
 from tsea_db.model_nulls import (
     MOMENT_DRAWS,
     NULL_DRAWS,
@@ -26,7 +25,7 @@ from tsea_db.model_nulls import (
     sets_without_null,
 )
 from tsea_db.registry import next_id
-from tsea_db.score_rows import ScoredRows, ScoreWriter, WaitingScores
+from tsea_db.score_rows import ScoreWriter, WaitingScores
 from tsea_db.side_sets import (
     Contrast,
     register_contrasts,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from tsea_db.feature_rows import FeatureLoader
+    from tsea_db.kernels.device import Device
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ class Missing:
 class Scorer:
     """A model of the store under one processing, with everything that its SAEs are scored for."""
 
-    def __init__(self, folder: Path, geometry: ModelGeometry) -> None:
-        """Prepare to score; ``folder`` is where scores wait until an SAE is done."""
+    def __init__(self, folder: Path, geometry: ModelGeometry, device: Device) -> None:
+        """Prepare to score on a device; ``folder`` is where scores wait until an SAE is done."""
         self.geometry = geometry
+        self._device = device
         self._folder = folder
         self._sets: list[StoredSet] = []
         self._controls: list[StoredSet] = []
@@ -90,7 +91,7 @@ class Scorer:
             missing = sets_without_null(connection, self.geometry, everything)
             if missing:
                 with progress_bar("nulls of sets", NULL_DRAWS, "direction", progress=progress) as bar:
-                    add_set_nulls(connection, self.geometry, missing, bar.update)
+                    add_set_nulls(connection, self.geometry, missing, self._device, bar.update)
         with engine.begin() as connection:
             if not has_moment_null(connection, self.geometry):
                 with progress_bar("nulls of moments", MOMENT_DRAWS, "direction", progress=progress) as bar:
@@ -123,13 +124,14 @@ class Scorer:
         partitions = [stored for stored in self._partitions if stored.set_id in needed]
         sets = [*missing.sets, *missing.controls, *partitions]
         geometry = self.geometry
-        waiting = WaitingScores(self._folder, len(rows), len(sets))
+        waiting = WaitingScores(self._folder, len(rows), len(sets), rows.shape[1])
         scored = np.empty(len(rows), dtype=np.bool_)
         matrix = set_matrix(sets, geometry.d_vocab)
-        for block in score_features(rows, geometry.U, matrix, unembedding_norms=geometry.norms):
+        for block in self._device.score_features(rows, geometry.U, matrix, geometry.norms):
             part = slice(block.start, block.start + len(block))
-            scored[part] = ~block.zero_direction & unit_directions(rows[part], geometry.subspace)[1]
-            waiting.add(block)
+            units, usable = unit_directions(rows[part], geometry.subspace)
+            scored[part] = usable & ~block.zero_direction
+            waiting.add(block, units)
             if loader is not None:
                 loader.add(block, scored[part])
             bar.update(len(block))
@@ -139,10 +141,10 @@ class Scorer:
         features = np.flatnonzero(scored).astype(np.int32)
         if self._measured is None:
             self._measured = measured_sets(connection, geometry, [*self._sets, *self._controls, *self._partitions])
-        writer = ScoreWriter(connection, sae_id, self._measured, ScoredRows(rows, features, geometry.subspace))
-        writer.write_library(missing.sets, waiting, 0)
-        writer.write_controls(missing.controls, waiting, len(missing.sets))
-        writer.write_partitions(partitions, waiting, len(missing.sets) + len(missing.controls))
+        writer = ScoreWriter(connection, sae_id, self._measured, waiting, features)
+        writer.write_library(missing.sets, 0)
+        writer.write_controls(missing.controls, len(missing.sets))
+        writer.write_partitions(partitions, len(missing.sets) + len(missing.controls))
         writer.write_contrasts(missing.contrasts, {stored.set_id: stored for stored in self._sets})
         bar.set_postfix_str("")
         return len(features) * len(missing.sets)

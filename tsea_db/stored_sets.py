@@ -10,7 +10,7 @@ import pyarrow as pa
 from sqlalchemy import delete, select, update
 
 from tsea_db import schema
-from tsea_db.bulk_load import bulk_load
+from tsea_db.bulk_load import bulk_load, bulk_read
 from tsea_db.errors import TokenSetError
 from tsea_db.kernels.set_matrix import SetMatrix
 from tsea_db.registry import next_id
@@ -111,13 +111,14 @@ def read_sets(connection: Connection, model_id: int) -> dict[int, TokenSet]:
     """Read a model's token sets with everything known about them, by id, in order of id."""
     table, members = schema.token_sets, schema.memberships
     rows = connection.execute(select(table).where(table.c.model_id == model_id).order_by(table.c.set_id)).fetchall()
-    pairs = connection.execute(
+    pairs = bulk_read(
+        connection,
         select(members.c.set_id, members.c.token_id)
         .join(table, table.c.set_id == members.c.set_id)
         .where(table.c.model_id == model_id)
-        .order_by(members.c.set_id, members.c.token_id)
-    ).fetchall()
-    set_ids, token_ids = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
+        .order_by(members.c.set_id, members.c.token_id),
+    )
+    set_ids, token_ids = (np.asarray(pairs[name], np.int32) for name in ("set_id", "token_id"))
 
     def token_set(row: Row[Any]) -> TokenSet:
         first, last = np.searchsorted(set_ids, [row.set_id, row.set_id + 1])

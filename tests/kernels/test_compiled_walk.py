@@ -19,7 +19,7 @@ from tests.kernels.oracle import Rows, assert_matches_oracle
 from tsea_db.kernels.compiled_walk import BEST_INSTRUCTIONS, CompiledWalk, installed_library, open_library
 from tsea_db.kernels.ranking import order_rows
 from tsea_db.kernels.running_sum import EnrichmentScores, NumbaWalk, RankedScores
-from tsea_db.kernels.set_matrix import SetMatrix
+from tsea_db.kernels.set_matrix import MAX_TOKENS, SetMatrix
 
 LEVELS = range(BEST_INSTRUCTIONS + 1)
 V = 150
@@ -117,13 +117,24 @@ def test_distributions_that_fill_buckets_unevenly(library: ctypes.CDLL, rng: np.
     assert_same_as_numba(library, weights[None].astype(np.float32), some_sets(rng, 5_000, 40))
 
 
+@pytest.mark.parametrize("before", [1, 2, 63])
+@pytest.mark.parametrize("after", [1, 2, 63])
+def test_a_tie_group_across_blocks_among_blocks_without_ties(library: ctypes.CDLL, before: int, after: int) -> None:
+    weights = np.arange(640, 0, -1, dtype=np.float32)
+    weights[320 - before : 320 + after] = weights[320 - before]
+    members = [[40, 140, token, 500, 600] for token in range(320 - before, 320 + after)]
+    members += [[token, 500] for token in range(300, 340)]
+    sets = SetMatrix.from_sets([*members, *[sorted(set(range(640)) - set(ids)) for ids in members]], 640)
+    assert_same_as_numba(library, np.stack([weights, -weights]), sets)
+
+
 def test_vocabulary_of_gemma_size(library: ctypes.CDLL, rng: np.random.Generator) -> None:
     logit_weights = rng.standard_normal((2, 256_000), dtype=np.float32)
     assert_same_as_numba(library, logit_weights, some_sets(rng, 256_000, 12))
 
 
 def test_largest_vocabulary(library: ctypes.CDLL) -> None:
-    n_tokens = 2**20
+    n_tokens = MAX_TOKENS
     weights = np.arange(n_tokens, 0, -1, dtype=np.float32)[None]
     members = [np.arange(n_tokens // 2), np.arange(n_tokens // 4, n_tokens), np.array([n_tokens - 1])]
     assert_same_as_numba(library, weights, SetMatrix.from_sets(members, n_tokens))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 import tsea_db.kernels.scoring as scoring
 from tsea_db.kernels.logit_weights import TILE_ROWS
-from tsea_db.kernels.resources import _BLAS, available_memory, one_blas_thread, usable_cores
+from tsea_db.kernels.resources import _BLAS, available_memory, in_threads, one_blas_thread, usable_cores
 from tsea_db.kernels.set_matrix import SetMatrix
 
 
@@ -54,8 +55,34 @@ def test_short_memory_means_fewer_threads_and_a_word_about_it(
     sets = SetMatrix.from_sets([[1, 2]], 50)
     expected = list(scoring.score_features(directions, unembedding, sets, threads=4))
     monkeypatch.setattr(scoring, "available_memory", lambda: 4 * scoring.bytes_per_thread(sets))
+    scoring._tell_fewer_threads.cache_clear()
     with caplog.at_level(logging.WARNING):
+        list(scoring.score_features(directions, unembedding, sets, threads=4))
         got = list(scoring.score_features(directions, unembedding, sets, threads=4))
-    assert "Scoring on 2 threads instead of 4" in caplog.text
+    assert caplog.text.count("scoring on 2 threads instead of 4") == 1  # though there were two passes
     for one, other in zip(expected, got, strict=True):
         np.testing.assert_array_equal(one.es, other.es)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_yield_in_order_and_take_items_as_they_are_asked_for(threads: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            taken.append(item)
+            yield item
+
+    results = in_threads(lambda item: item * item, items(), threads)
+    assert next(results) == 0
+    assert len(taken) == 2 * threads + 1
+    assert list(results) == [item * item for item in range(1, 20)]
+
+
+def test_an_error_in_a_thread_reaches_the_caller() -> None:
+    def work(item: int) -> float:
+        return 1 / (3 - item)
+
+    results = in_threads(work, range(10), 2)
+    with pytest.raises(ZeroDivisionError):
+        list(results)

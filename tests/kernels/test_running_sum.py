@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from tests.kernels.oracle import Rows, assert_matches_oracle
 from tsea_db.kernels.running_sum import enrichment_scores
-from tsea_db.kernels.set_matrix import SetMatrix
+from tsea_db.kernels.set_matrix import MAX_TOKENS, SetMatrix
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 FEW_VALUES = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.5])
@@ -115,7 +115,7 @@ def test_magnitude_equals_the_sae_lens_tutorial(rng: np.random.Generator, tutori
 
 
 def test_integers_do_not_overflow_in_the_largest_vocabulary() -> None:
-    n_tokens = 2**20
+    n_tokens = MAX_TOKENS
     weights = np.arange(n_tokens, 0, -1, dtype=np.float32)[None]
     top_half = np.arange(n_tokens // 2)
     bottom = np.arange(n_tokens // 4, n_tokens)

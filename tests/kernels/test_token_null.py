@@ -10,7 +10,14 @@ from scipy import stats
 from scipy.special import gammaln
 
 from tsea_db.errors import InputError
-from tsea_db.kernels.lattice_paths import ballot_sum, cell_programme, first_entries, two_sided
+from tsea_db.kernels.lattice_paths import (
+    ballot_sum,
+    cell_programme,
+    factorials,
+    few_first_entries,
+    first_entries,
+    two_sided,
+)
 from tsea_db.kernels.token_null import build_token_null, log10_p_token, log_p_exact, mean_abs_es
 
 CHECK_VALUES = [
@@ -226,3 +233,24 @@ def test_scores_that_are_none_and_unknown_sizes_are_refused() -> None:
     assert log_p_exact(1, 9, 10, 100) == 0.0
     with pytest.raises(InputError, match="11 hits"):
         log_p_exact(11, 0, 10, 100)
+
+
+@pytest.mark.parametrize("V", [60, 2_000, 50_257, 2**21 - 1])
+def test_few_entries_are_counted_as_all_are(V: int) -> None:
+    logs, table, rng = log_factorials(V), factorials(V), np.random.default_rng(0)
+    for k in (1, 2, 3, 8, 20, 30):
+        m = V - k
+        for share in (0.0, 1e-3, 0.5, 1.0, *rng.random(6)):
+            h = max(1, int((1.0 - share * min(44, k) / k) * k * m))
+            few, all_of_them = few_first_entries(h, k, m, table), first_entries(h, k, m, logs)
+            # The logs of the factorials of a large vocabulary have lost their last digits.
+            assert few == pytest.approx(all_of_them, rel=1e-12, abs=1e-15 * logs[-1])
+
+
+def test_few_entries_of_large_sets() -> None:
+    V, k = 50_257, 20_000
+    m = V - k
+    for hits_beyond in (0, 1, 7, 29, 44):
+        h = (k - hits_beyond) * m
+        expected = first_entries(h, k, m, log_factorials(V))
+        assert few_first_entries(h, k, m, factorials(V)) == pytest.approx(expected, rel=1e-11)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
+import torch
 
 import tsea_db.kernels.torch_scoring as module
 from tests.kernels.oracle import Rows
@@ -13,7 +15,7 @@ from tsea_db.errors import InputError, WeightsError
 from tsea_db.kernels.logit_weights import TILE_ROWS
 from tsea_db.kernels.scoring import FeatureBlock, score_features
 from tsea_db.kernels.set_matrix import SetMatrix
-from tsea_db.kernels.torch_scoring import resolve_device, score_features_on_device
+from tsea_db.kernels.torch_scoring import rank_on_device, resolve_device, score_features_on_device
 
 EXACT = ("zero_direction", "top_ids", "top_values", "bottom_ids", "bottom_values", "peak_rank", "hits")
 CLOSE = ("mean", "std", "skewness", "kurtosis", "cosine_variance", "es")
@@ -68,10 +70,70 @@ def test_long_keys_change_nothing(rng: np.random.Generator, monkeypatch: pytest.
     assert_same_blocks(small_integers(rng, 50, 8), small_integers(rng, 8, 301), some_sets(rng, 301))
 
 
-def test_vocabulary_beyond_16_bits(rng: np.random.Generator) -> None:
-    n_tokens = 70_000
-    sets = SetMatrix.from_sets([[5], np.arange(n_tokens // 2), np.arange(n_tokens // 4, n_tokens)], n_tokens)
-    assert_same_blocks(small_integers(rng, 1, 2), small_integers(rng, 2, n_tokens), sets)
+def test_results_depend_neither_on_other_features_nor_on_the_order_of_sets(rng: np.random.Generator) -> None:
+    directions = rng.standard_normal((TILE_ROWS + 30, 24), dtype=np.float32)
+    unembedding = rng.standard_normal((24, 301), dtype=np.float32)
+    members = [rng.choice(301, k, replace=False) for k in (2, 9, 150, 152, 299)]
+    one = list(score_features_on_device(directions, unembedding, SetMatrix.from_sets(members, 301), device="cpu"))
+    sets = SetMatrix.from_sets(members[::-1], 301)
+    [part] = score_features_on_device(directions[TILE_ROWS:], unembedding, sets, device="cpu")
+    for name in ("es", "peak_rank", "hits"):
+        np.testing.assert_array_equal(getattr(part, name)[:, ::-1], getattr(one[1], name), err_msg=name)
+    for name in ("top_ids", "top_values", "kurtosis"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(one[1], name), err_msg=name)
+
+
+class ShortMemory:
+    """Ranks at most so many features at once, as a device with little memory does."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __call__(self, logit_weights: torch.Tensor) -> module.Ranking:
+        if len(logit_weights) > self.most:
+            raise torch.OutOfMemoryError
+        return rank_on_device(logit_weights)
+
+
+def test_short_memory_means_fewer_features_at_once_and_a_word_about_it(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "rank_on_device", ShortMemory(70))
+    with caplog.at_level(logging.WARNING):
+        assert_same_blocks(small_integers(rng, 300, 8), small_integers(rng, 8, 301), some_sets(rng, 301))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Memory is short: scoring 128 features at once on cpu instead of 256.",
+        "Memory is short: scoring 64 features at once on cpu instead of 128.",
+    ]
+
+
+def test_known_short_memory_is_not_tried(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "available_memory", lambda: 1 << 20)
+    with caplog.at_level(logging.WARNING):
+        assert_same_blocks(small_integers(rng, 30, 8), small_integers(rng, 8, 301), some_sets(rng, 301))
+    assert "features at once on cpu instead of 256" in caplog.text
+
+
+def test_memory_too_small_for_one_feature_is_told(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "rank_on_device", ShortMemory(0))
+    with pytest.raises(InputError, match="memory of cpu is too small"):
+        list(
+            score_features_on_device(
+                small_integers(rng, 30, 8), small_integers(rng, 8, 301), some_sets(rng, 301), device="cpu"
+            )
+        )
+
+
+def test_the_precision_of_others_is_left_alone(rng: np.random.Generator) -> None:
+    before = torch.get_float32_matmul_precision()
+    blocks = score_features_on_device(
+        small_integers(rng, 600, 8), small_integers(rng, 8, 301), some_sets(rng, 301), device="cpu",
+        matmul_precision="high",
+    )  # fmt: skip
+    for _ in blocks:
+        assert torch.get_float32_matmul_precision() == before
 
 
 def test_overflowing_products_name_their_row(rng: np.random.Generator) -> None:

@@ -236,6 +236,7 @@ static inline void look_down(one_sum sum, int64_t hits, int64_t rank)
 static void walk_block(one_sum sum, int64_t hits, int64_t start, int64_t n_here, uint64_t ends, uint64_t members)
 {
     if (ends == ~(uint64_t)0 >> (BLOCK - n_here)) { /* no ties: highest after a hit, lowest before one or at the end */
+        look_up(sum, hits + (int64_t)(members & 1), start + 1); /* a tie group with hits before may end here */
         for (; members; members &= members - 1) {
             int64_t rank = start + __builtin_ctzll(members);
             if (rank > start) look_down(sum, hits, rank);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define TOKEN_BITS 20 /* of a key: falling image of the logit weight << TOKEN_BITS | token; fits a signed word */
+#define TOKEN_BITS 21 /* of a key: falling image of the logit weight << TOKEN_BITS | token; fits a signed word */
 #define TOKEN_OF(key) ((key) & ((1 << TOKEN_BITS) - 1))
 #define SEGMENT 16    /* keys ordered at once */
 #define BLOCK 64      /* ranks counted at once: one machine word of hits for a set */

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numba import njit, prange
@@ -135,23 +136,24 @@ def normal_equivalent_of(cosine: float, step: float, coefficients: Floats) -> fl
     return math.copysign(q * (c[3] + x * (c[2] + x * (c[1] + x * c[0]))), cosine)
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _fill(cosines: Floats, step: float, coefficients: Floats, z: Floats, log10_p: Floats) -> None:
-    for i in prange(cosines.size):
+    for i in range(cosines.size):
         z[i] = normal_equivalent_of(cosines[i], step, coefficients)
         log10_p[i] = min(0.0, (math.log(2.0) + log_normal_tail(abs(z[i]))) / math.log(10.0))
 
 
 def z_and_log10_p(cosines: Floats, dimension: int) -> tuple[Floats, Floats]:
-    """Return the normal equivalents of cosines and their two-sided log10 p, both of the cosines' shape.
+    """Return the normal equivalents of cosines and their two-sided log10 p, in the cosines' shape and order in memory.
 
     A cosine with ``1 - cos**2`` below `MIN_SINE_SQUARED` counts as having that value, so nothing is infinite.
     """
     table = normal_equivalent(dimension)
-    flat = np.ascontiguousarray(cosines, dtype=np.float64).ravel()
+    order: Literal["C", "F"] = "F" if cosines.flags.f_contiguous else "C"
+    flat = np.asarray(cosines, dtype=np.float64).ravel(order)
     z, log10_p = np.empty_like(flat), np.empty_like(flat)
     _fill(flat, table.step, table.coefficients, z, log10_p)
-    return z.reshape(cosines.shape), log10_p.reshape(cosines.shape)
+    return z.reshape(cosines.shape, order=order), log10_p.reshape(cosines.shape, order=order)
 
 
 @njit(cache=True, parallel=True)

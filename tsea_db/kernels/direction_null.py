@@ -246,8 +246,17 @@ def _unit_block(rows: Floats, subspace: ReadSubspace) -> tuple[Floats, Bools]:
 
 def exact_cosines(unit_rows: Floats, unit_columns: Floats) -> Floats:
     """Return dot products (n x m) of unit vectors (n x d, m x d): the same bits however they are computed."""
-    left, right = np.rint(unit_rows * _GRID), np.rint(unit_columns * _GRID)
-    return np.clip((left @ right.T) * (1.0 / _GRID**2), -1.0, 1.0)
+    return grid_cosines(on_grid(unit_rows), on_grid(unit_columns))
+
+
+def on_grid(units: Floats) -> NDArray[np.int32]:
+    """Round unit vectors (n x d) to multiples of 2**-26, given as integers."""
+    return np.rint(units * _GRID).astype(np.int32)
+
+
+def grid_cosines(rows: NDArray[np.int32], columns: NDArray[np.int32]) -> Floats:
+    """Return dot products (n x m) of what `on_grid` returns for unit vectors (n x d, m x d)."""
+    return np.clip((rows.astype(np.float64) @ columns.T.astype(np.float64)) * (1.0 / _GRID**2), -1.0, 1.0)
 
 
 def direction_scores(rows: NDArray[np.floating], sets: SetDirections, subspace: ReadSubspace) -> DirectionScores:

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
@@ -169,19 +169,20 @@ def log10_p_es(es: NDArray[np.floating], null: EsNull) -> Floats:
         raise InputError("enrichment scores lie in [-1, 1]: mask features without scores before asking for p")
     starts, _ = z_and_log10_p(null.threshold, _UNIFORM_COSINE)
     table = normal_equivalent(_UNIFORM_COSINE)
-    log10_p = np.empty(es.shape)
+    log10_p = np.empty(es.shape[::-1]).T
     tail = np.stack([starts, null.mu, np.where(null.fitted, null.sigma, 1.0)], axis=1)
     _fill(es, null.quantiles, tail, (table.step, table.coefficients), log10_p)
-    return np.where(null.fitted, log10_p, 0.0)
+    log10_p[:, ~null.fitted] = 0.0
+    return log10_p
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _fill(
     es: NDArray[np.floating], quantiles: Floats, tail: Floats, probit: tuple[float, Floats], log10_p: Floats
 ) -> None:
     step, coefficients = probit
     last = quantiles.shape[1] - 1
-    for column in prange(es.shape[1]):
+    for column in range(es.shape[1]):
         start, mu, sigma = tail[column]
         log_start = log_normal_tail((start - mu) / sigma)
         for row in range(es.shape[0]):

@@ -13,12 +13,17 @@ Sources: J. L. Hodges, Arkiv Matematik 3, 1958 (the programme over cells); the f
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+_LARGEST_POWER = 1022
+_POWERS = np.ldexp(1.0, np.arange(-_LARGEST_POWER, _LARGEST_POWER + 1))
 
 # A summand this many nats below the largest changes no float64 sum.
 _NEGLIGIBLE = 42.0
@@ -81,6 +86,70 @@ def first_entries(h: int, k: int, m: int, log_factorial: Floats) -> float:
         high = max(total, term)
         total = high + math.log(math.exp(total - high) + math.exp(term - high))
     return min(0.0, total - _log_choose(k + m, k, log_factorial))
+
+
+class Factorials(NamedTuple):
+    """``n! = mantissas[n] * 2**exponents[n]`` for n = 0 .. N; ``inverses`` are one over the mantissas."""
+
+    mantissas: Floats
+    inverses: Floats
+    exponents: NDArray[np.int64]
+
+
+@lru_cache(maxsize=4)
+def factorials(n: int) -> Factorials:
+    """Tabulate the factorials up to n."""
+    mantissas, exponents = np.empty(n + 1), np.empty(n + 1, np.int64)
+    _fill_factorials(mantissas, exponents)
+    return Factorials(mantissas, 1.0 / mantissas, exponents)
+
+
+@njit(cache=True)
+def _fill_factorials(mantissas: Floats, exponents: NDArray[np.int64]) -> None:
+    mantissa, exponent = 1.0, 0
+    for n in range(len(mantissas)):
+        mantissa, step = math.frexp(mantissa * max(1, n))
+        exponent += step
+        mantissas[n], exponents[n] = mantissa, exponent
+
+
+@njit(cache=True, nogil=True)
+def few_first_entries(h: int, k: int, m: int, table: Factorials) -> float:
+    """Return what `first_entries` returns, several times faster, if at most 45 hits lie beyond the line.
+
+    The paths of its recursion are counted as plain numbers, which must stay below 1e300: C(V, 45) does for V up to
+    2**21. Only the paths of whole orders are kept as mantissa and exponent.
+
+    ``table`` holds the factorials up to k + m.
+    """
+    lowest = -(-h // m)
+    n = k - lowest + 1
+    misses, entries = np.empty(n, np.int64), np.empty(n)
+    total, base = 0.0, 0
+    for place in range(n):
+        j = k - place
+        b = (j * m - h) // k
+        misses[place] = b
+        entered = _choose(place, m - b, table)
+        for other in range(place):
+            entered -= entries[other] * _choose(place - other, misses[other] - b, table)
+        entries[place] = entered
+        exponent = table.exponents[j + b] - table.exponents[j] - table.exponents[b]
+        if place == 0:
+            base = exponent
+        paths = table.mantissas[j + b] * table.inverses[j] * table.inverses[b]
+        total += entered * paths * _POWERS[max(exponent - base + _LARGEST_POWER, 0)]
+    whole = table.exponents[k + m] - table.exponents[k] - table.exponents[m]
+    orders = table.mantissas[k + m] * table.inverses[k] * table.inverses[m]
+    return float(min(0.0, math.log(total / orders) + (base - whole) * math.log(2.0)))
+
+
+@njit(cache=True, nogil=True)
+def _choose(steps: int, rise: int, table: Factorials) -> float:
+    """Return ``C(steps + rise, steps)``."""
+    exponent = table.exponents[steps + rise] - table.exponents[steps] - table.exponents[rise]
+    mantissa = table.mantissas[steps + rise] * table.inverses[steps] * table.inverses[rise]
+    return float(mantissa * _POWERS[exponent + _LARGEST_POWER])
 
 
 @njit(cache=True)

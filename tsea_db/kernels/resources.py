@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import contextmanager
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def usable_cores() -> int:
@@ -90,3 +96,29 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         _BLAS.leave()
+
+
+def in_threads(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int, *, ahead: int | None = None
+) -> Iterator[Result]:
+    """Do work for each item in some threads and yield the results in order.
+
+    Args:
+        work: releases the GIL for most of its time. Its matrix products stay on its own thread.
+        items: taken in the calling thread, when a result is asked for.
+        threads: how many threads to use. One leaves BLAS its own threads: nobody else would use the cores.
+        ahead: how many results may be under way or wait to be taken, by default two for each thread.
+    """
+    blas = one_blas_thread() if threads > 1 else nullcontext()
+    with blas, ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > (2 * threads if ahead is None else ahead):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -53,24 +52,24 @@ def sae_null(z: Floats, cosine: Floats, valid: NDArray[np.bool_]) -> SaeNull:
     n_sets = z.shape[1]
     n_features = valid.sum(axis=0)
     summary = np.zeros((4, n_sets))
-    _summarise(z, cosine, valid, MIN_FEATURES, summary)
+    _summarise(z, cosine, valid, summary)
     _, mad, _, cosine_sd = summary
     enough = (n_features >= MIN_FEATURES) & (mad > 0.0) & (cosine_sd > 0.0)
     kept = np.where(enough, summary, 0.0)
     return SaeNull(n_features, kept[0], kept[1], kept[2], kept[3], enough)
 
 
-@njit(cache=True, parallel=True)
-def _summarise(z: Floats, cosine: Floats, valid: NDArray[np.bool_], least: int, summary: Floats) -> None:
-    for column in prange(z.shape[1]):
+def _summarise(z: Floats, cosine: Floats, valid: NDArray[np.bool_], summary: Floats) -> None:
+    for column in range(z.shape[1]):
         rows = np.flatnonzero(valid[:, column])
-        if len(rows) >= least:
-            values = z[rows, column]
-            median = np.median(values)
-            summary[0, column] = median
-            summary[1, column] = MAD_TO_SD * np.median(np.abs(values - median))
-            summary[2, column] = np.median(values**2) / MEDIAN_CHI_SQUARE
-            summary[3, column] = np.std(cosine[rows, column])
+        if len(rows) < MIN_FEATURES:
+            continue
+        values = z[rows, column]
+        median = np.median(values)
+        summary[0, column] = median
+        summary[1, column] = MAD_TO_SD * np.median(np.abs(values - median))
+        summary[2, column] = np.median(values**2) / MEDIAN_CHI_SQUARE
+        summary[3, column] = np.std(cosine[rows, column])
 
 
 def deviation(z: Floats, null: SaeNull) -> Floats:

@@ -7,10 +7,8 @@ other features or sets are scored, or on whether the C form or the numba form do
 from __future__ import annotations
 
 import logging
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -27,12 +25,11 @@ from tsea_db.kernels.logit_weights import (
     refuse_non_finite,
 )
 from tsea_db.kernels.moments import inverse_norms, moments_rows
-from tsea_db.kernels.resources import available_memory, one_blas_thread, usable_cores
+from tsea_db.kernels.resources import available_memory, in_threads, usable_cores
 from tsea_db.kernels.running_sum import NumbaWalk, RankedScores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -132,14 +129,19 @@ def _affordable_threads(wanted: int, n_features: int, sets: SetMatrix) -> int:
         return wanted
     affordable = max(1, spare // 2 // bytes_per_thread(sets))
     if affordable < wanted:
-        _LOG.warning(
-            "Scoring on %d threads instead of %d: each needs %d MB and %d MB are available.",
-            affordable,
-            wanted,
-            bytes_per_thread(sets) >> 20,
-            spare >> 20,
-        )
+        _tell_fewer_threads(affordable, wanted, bytes_per_thread(sets) >> 20)
     return min(wanted, affordable)
+
+
+@cache
+def _tell_fewer_threads(affordable: int, wanted: int, needed_mb: int) -> None:
+    """Say so once: an ingest makes a pass for every SAE."""
+    _LOG.warning(
+        "Memory is short: scoring on %d threads instead of %d, each of which needs %d MB.",
+        affordable,
+        wanted,
+        needed_mb,
+    )
 
 
 class _Worker:
@@ -187,7 +189,7 @@ def _make_workers(
 
 
 def _score_in_threads(directions: NDArray[np.float32], workers: list[_Worker]) -> Iterator[FeatureBlock]:
-    """Hand out blocks to the workers, never more than one ahead for each, and yield the results in order."""
+    """Hand out blocks to the workers and yield the results in order."""
     idle: SimpleQueue[_Worker] = SimpleQueue()
     for worker in workers:
         idle.put(worker)
@@ -199,20 +201,7 @@ def _score_in_threads(directions: NDArray[np.float32], workers: list[_Worker]) -
         finally:
             idle.put(worker)
 
-    # A single block is left to BLAS's own threads: nobody else would use the cores.
-    blas = one_blas_thread() if len(workers) > 1 else nullcontext()
-    with blas, ThreadPoolExecutor(len(workers)) as pool:
-        pending: deque[Future[FeatureBlock]] = deque()
-        try:
-            for start in range(0, len(directions), TILE_ROWS):
-                pending.append(pool.submit(score, start))
-                if len(pending) > 2 * len(workers):
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+    return in_threads(score, range(0, len(directions), TILE_ROWS), len(workers))
 
 
 def _finish_moments(numbers: NDArray[np.float64], rows: NDArray[np.float32], start: int) -> None:

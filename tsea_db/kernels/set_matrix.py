@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-MAX_TOKENS = 1 << 20
-"""Largest vocabulary the kernels take: token ids and counts are packed into 20 bits."""
+MAX_TOKENS = (1 << 21) - 1
+"""Largest vocabulary the kernels take: token ids and ranks are packed into 21 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class SetMatrix:
 
         Raises:
             TokenSetError: an id is not an integer, lies outside ``0 .. n_tokens - 1`` or is given twice in a set, or
-                the vocabulary is empty or has more than 2**20 tokens. The message names the set by its position.
+                the vocabulary is empty or has 2**21 tokens or more. The message names the set by its position.
         """
         if not 0 < n_tokens <= MAX_TOKENS:
             raise TokenSetError(f"A vocabulary has 1 to {MAX_TOKENS} tokens; this one has {n_tokens}.")

@@ -29,7 +29,15 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.special import gammaln
 
 from tsea_db.errors import InputError
-from tsea_db.kernels.lattice_paths import ballot_sum, cell_programme, first_entries, two_sided
+from tsea_db.kernels.lattice_paths import (
+    Factorials,
+    ballot_sum,
+    cell_programme,
+    factorials,
+    few_first_entries,
+    first_entries,
+    two_sided,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -40,6 +48,7 @@ _FEW_BEYOND = 30
 _CENTRE = 1.2239
 # Every attainable value of a small vocabulary gets a node if the programmes visit no more cells than this.
 _CELLS_FOR_ALL = 5e7
+_GUIDE_STEPS = 1024
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,6 @@ class TokenNull:
         pieces: n_nodes x 4, cubic in ``|ES| - node`` from each node to the next, highest power first; a
             table's
             last row is unused. Below a table's first node p is 1, beyond its last the recursion is evaluated.
-        log_factorial: ``ln n!`` for n = 0 .. V.
 
     """
 
@@ -63,7 +71,6 @@ class TokenNull:
     starts: Integers
     nodes: Floats
     pieces: Floats
-    log_factorial: Floats
 
 
 def mean_abs_es(sizes: ArrayLike, n_tokens: int) -> Floats:
@@ -116,8 +123,7 @@ def build_token_null(sizes: ArrayLike, n_tokens: int) -> TokenNull:
         nodes[span] = numerators[span] / (float(k) * float(n_tokens - k))
         curve = PchipInterpolator if k <= _SMALL else CubicSpline
         pieces[starts[index] : starts[index + 1] - 1] = curve(nodes[span], log_p[span]).c.T
-    log_factorial = gammaln(np.arange(n_tokens + 1) + 1.0)
-    return TokenNull(n_tokens, distinct, starts, nodes, pieces, log_factorial)
+    return TokenNull(n_tokens, distinct, starts, nodes, pieces)
 
 
 def _folded(sizes: Integers, n_tokens: int) -> Integers:
@@ -171,34 +177,58 @@ def _fill_nodes(sizes: Integers, starts: Integers, n_tokens: int, numerators: Fl
             log_p[node] = two_sided(ballot_sum(numerators[node] / (float(k) * m), k, m))
 
 
-@njit(cache=True)
-def _log_p(d: float, h: int, k: int, m: int, table: tuple[Floats, Floats, Floats]) -> float:
-    nodes, pieces, log_factorial = table
+@njit(cache=True, nogil=True)
+def _guide(nodes: Floats) -> Integers:
+    """Return the last piece that starts at or before each of many even steps between the first and the last node."""
+    pieces = np.empty(_GUIDE_STEPS + 1, np.int64)
+    piece = 0
+    for step in range(_GUIDE_STEPS + 1):
+        value = nodes[0] + (nodes[-1] - nodes[0]) * (step / _GUIDE_STEPS)
+        while piece < len(nodes) - 2 and nodes[piece + 1] <= value:
+            piece += 1
+        pieces[step] = piece
+    return pieces
+
+
+@njit(cache=True, nogil=True)
+def _last_not_above(d: float, nodes: Floats, guide: Integers) -> int:
+    """Find the piece that a value between the first and the last node lies in."""
+    piece = guide[int((d - nodes[0]) / (nodes[-1] - nodes[0]) * _GUIDE_STEPS)]
+    while piece > 0 and nodes[piece] > d:  # rounding of the step
+        piece -= 1
+    while piece < len(nodes) - 2 and nodes[piece + 1] <= d:
+        piece += 1
+    return int(piece)
+
+
+@njit(cache=True, nogil=True)
+def _log_p(d: float, h: int, k: int, m: int, table: tuple[Floats, Floats, Integers, Factorials]) -> float:
+    nodes, pieces, guide, factorials_to_v = table
     if h <= 0 or d <= nodes[0]:
         return 0.0
     if d > nodes[-1]:
-        one_sided = first_entries(h, k, m, log_factorial)
+        one_sided = few_first_entries(h, k, m, factorials_to_v)
         # Above 1/2 no order reaches both lines: that would take more than all members, or all others.
         return math.log(2.0) + one_sided if 2 * h > k * m else two_sided(one_sided)
-    piece = min(int(np.searchsorted(nodes, d, side="right")), len(nodes) - 1) - 1
+    piece = _last_not_above(d, nodes, guide)
     x = d - nodes[piece]
     c = pieces[piece]
     return float(min(0.0, c[3] + x * (c[2] + x * (c[1] + x * c[0]))))
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _fill(
     es: NDArray[np.floating],
     rounding: float,
     spans: Integers,
-    tables: tuple[int, Floats, Floats, Floats],
+    tables: tuple[int, Floats, Floats, Factorials],
     log10_p: Floats,
 ) -> None:
-    n_tokens, nodes, pieces, log_factorial = tables
-    for column in prange(es.shape[1]):
+    n_tokens, nodes, pieces, factorials_to_v = tables
+    for column in range(es.shape[1]):
         k, first, last = spans[column]
         m = n_tokens - k
-        table = (nodes[first:last], pieces[first:last], log_factorial)
+        table = (nodes[first:last], pieces[first:last], _guide(nodes[first:last]), factorials_to_v)
         for row in range(es.shape[0]):
             d = min(abs(float(es[row, column])), 1.0)
             h = math.ceil(d * k * m * (1.0 - rounding))
@@ -225,9 +255,9 @@ def log10_p_token(es: NDArray[np.floating], sizes: ArrayLike, null: TokenNull) -
         raise InputError("the random-token tables lack a set's size: build them with the sizes of all sets")
     if not np.abs(es).max(initial=0.0) <= 1.0:
         raise InputError("enrichment scores lie in [-1, 1]: mask features without scores before asking for p")
-    log10_p = np.empty(es.shape)
+    log10_p = np.empty(es.shape[::-1]).T
     spans = np.stack([folded, null.starts[tables], null.starts[tables + 1]], axis=1)
     rounding = 4.0 * float(np.finfo(es.dtype).eps)
-    arrays = (null.n_tokens, null.nodes, null.pieces, null.log_factorial)
+    arrays = (null.n_tokens, null.nodes, null.pieces, factorials(null.n_tokens))
     _fill(es, rounding, spans, arrays, log10_p)
     return log10_p

@@ -7,6 +7,8 @@ matrix product and may differ in their last bits, so near-equal tokens may swap.
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from tsea_db.errors import InputError, WeightsError
 from tsea_db.kernels.logit_weights import TILE_ROWS, column_norms, refuse_mismatch, refuse_non_finite
 from tsea_db.kernels.moments import inverse_norms
 from tsea_db.kernels.ranking import LISTED_TOKENS
+from tsea_db.kernels.resources import available_memory
 from tsea_db.kernels.scoring import FeatureBlock
 
 if TYPE_CHECKING:
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
 
     from tsea_db.kernels.set_matrix import SetMatrix
 
+_LOG = logging.getLogger(__name__)
+
 _CELLS_PER_STEP = 1 << 24
-"""(feature, token or membership) pairs looked at at once; each takes about 60 bytes of working memory."""
+"""(feature, token or membership) pairs looked at at once; fewer where memory is short."""
+
+_BYTES_PER_CELL = 100
 
 _SHORT_KEYS = 1 << 31  # below this a (set, place) pair fits 32 bits, which sort faster
 _RANK_BITS = 21
@@ -95,8 +102,12 @@ def score_features_on_device(
     *,
     device: str,
     unembedding_norms: NDArray[np.float64] | None = None,
+    matmul_precision: str = "highest",
 ) -> Iterator[FeatureBlock]:
     """Score every feature against every set on a torch device, a block of TILE_ROWS features at a time.
+
+    Within a block, as many features are ranked and walked at once as fit the device's memory; where it turns out to be
+    short, fewer, which the log tells.
 
     Args:
         directions: D, float32 ``(n, d_model)``, may be memory-mapped.
@@ -104,13 +115,15 @@ def score_features_on_device(
         sets: token sets over the V tokens.
         device: what :func:`resolve_device` takes.
         unembedding_norms: norms of U's columns, float64 ``(V,)``, if known already.
+        matmul_precision: as :func:`torch.set_float32_matmul_precision` takes it, for this pass's products only.
 
     Yields:
         Blocks in order of feature, as :func:`tsea_db.kernels.scoring.score_features` yields them.
 
     Raises:
         WeightsError: shapes do not fit, or NaN or infinity in D (found when its block is reached), U or the product.
-        InputError: the device cannot be used, or the sets are over another vocabulary.
+        InputError: the device cannot be used or its memory is too small for one feature, or the sets are over another
+            vocabulary.
     """
     refuse_mismatch(directions, unembedding)
     if sets.n_tokens != unembedding.shape[1]:
@@ -120,64 +133,127 @@ def score_features_on_device(
         )
     refuse_non_finite(unembedding, "The unembedding")
     norms = column_norms(unembedding) if unembedding_norms is None else unembedding_norms
-    return _score_blocks(directions, unembedding, sets, inverse_norms(norms), resolve_device(device))
+    chosen = resolve_device(device)
+    try:
+        tables = _DevicePass(unembedding, sets, inverse_norms(norms), chosen)
+    except torch.OutOfMemoryError as error:
+        raise _too_small(chosen) from error
+    return _score_blocks(directions, tables, matmul_precision)
+
+
+def _too_small(device: torch.device) -> InputError:
+    return InputError(
+        f"The memory of {device} is too small for this model and these sets, even a feature at a time: "
+        "free some of it, or leave --device out."
+    )
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(name)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _score_blocks(
-    directions: NDArray[np.float32],
-    unembedding: NDArray[np.float32],
-    sets: SetMatrix,
-    inverse_column_norms: NDArray[np.float64],
-    device: torch.device,
+    directions: NDArray[np.float32], tables: _DevicePass, matmul_precision: str
 ) -> Iterator[FeatureBlock]:
-    factor = torch.from_numpy(np.array(unembedding)).to(device)
-    inverse = torch.from_numpy(inverse_column_norms).to(device)
-    device_sets = _put_on_device(sets, device)
+    tile = np.zeros((TILE_ROWS, directions.shape[1]), np.float32)
     for start in range(0, len(directions), TILE_ROWS):
         rows = np.array(directions[start : start + TILE_ROWS])
         refuse_non_finite(rows, "The decoder", start)
-        logit_weights = torch.from_numpy(rows).to(device) @ factor
+        # Always the same shape: BLAS picks its routine, and with it the last bits, by the shape of the factors.
+        tile[: len(rows)] = rows
+        tile[len(rows) :] = 0.0
+        with _precision(matmul_precision):
+            logit_weights = (torch.from_numpy(tile).to(tables.device) @ tables.factor)[: len(rows)]
         if not bool(logit_weights.isfinite().all()):
             row = start + int(logit_weights.isfinite().all(dim=1).int().argmin())
             raise WeightsError(
                 f"The logit weights of row {row} of the decoder overflow float32: scale the weights down."
             )
-        yield _score_block(start, rows, logit_weights, inverse, device_sets)
+        yield tables.score(start, rows, logit_weights)
 
 
-def _score_block(
-    start: int, rows: NDArray[np.float32], logit_weights: Tensor, inverse: Tensor, sets: _DeviceSets
-) -> FeatureBlock:
-    n_rows, n_tokens = logit_weights.shape
-    n_listed = min(LISTED_TOKENS, n_tokens)
-    device = logit_weights.device
-    listed = torch.empty((2, n_rows, n_listed), dtype=torch.int64, device=device)
-    es = torch.empty((n_rows, len(sets.sizes)), dtype=torch.float32, device=device)
-    ranks_and_hits = torch.empty((2, *es.shape), dtype=torch.int32, device=device)
-    numbers = torch.empty((5, n_rows), dtype=torch.float64, device=device)
-    step = max(1, _CELLS_PER_STEP // max(n_tokens, len(sets.set_ids)))
-    for first in range(0, n_rows, step):
-        part = slice(first, first + step)
-        numbers[:, part] = moments_on_device(logit_weights[part], inverse)
-        ranking = rank_on_device(logit_weights[part])
-        listed[0, part] = ranking.order[:, :n_listed]
-        listed[1, part] = ranking.order.flip(1)[:, :n_listed]
-        es[part], ranks_and_hits[0, part], ranks_and_hits[1, part] = _walk_on_device(ranking, sets)
-    values = [logit_weights.gather(1, ids).cpu().numpy() for ids in listed]
-    moments = dict(zip(_MOMENTS, numbers.cpu().numpy(), strict=True))
-    moments["cosine_variance"] *= inverse_norms(np.linalg.norm(rows.astype(np.float64), axis=1)) ** 2
-    return FeatureBlock(
-        start=start,
-        zero_direction=(logit_weights == logit_weights[:, :1]).all(dim=1).cpu().numpy(),
-        **moments,
-        top_ids=listed[0].int().cpu().numpy(),
-        top_values=values[0],
-        bottom_ids=listed[1].int().cpu().numpy(),
-        bottom_values=values[1],
-        es=es.cpu().numpy(),
-        peak_rank=ranks_and_hits[0].cpu().numpy(),
-        hits=ranks_and_hits[1].cpu().numpy(),
-    )
+class _DevicePass:
+    """What stays on the device throughout a pass, and how many features are looked at at once."""
+
+    def __init__(
+        self,
+        unembedding: NDArray[np.float32],
+        sets: SetMatrix,
+        inverse_column_norms: NDArray[np.float64],
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self.factor = torch.from_numpy(np.array(unembedding)).to(device)
+        self._inverse = torch.from_numpy(inverse_column_norms).to(device)
+        self._sets = _put_on_device(sets, device)
+        cells_per_feature = max(sets.n_tokens, len(self._sets.set_ids))
+        wanted = min(TILE_ROWS, max(1, _CELLS_PER_STEP // cells_per_feature))
+        spare = _spare_memory(device)
+        fitting = wanted if spare is None else max(1, spare // 2 // (_BYTES_PER_CELL * cells_per_feature))
+        self._rows_at_once = min(wanted, fitting)
+        if fitting < wanted:
+            self._tell_fewer(wanted)
+
+    def _tell_fewer(self, wanted: int) -> None:
+        _LOG.warning(
+            "Memory is short: scoring %d features at once on %s instead of %d.", self._rows_at_once, self.device, wanted
+        )
+
+    def score(self, start: int, rows: NDArray[np.float32], logit_weights: Tensor) -> FeatureBlock:
+        """Score one block, with fewer features at once if they do not fit."""
+        while True:
+            try:
+                return self._score(start, rows, logit_weights)
+            except torch.OutOfMemoryError as error:
+                if self._rows_at_once == 1:
+                    raise _too_small(self.device) from error
+            # Outside of the handler, whose traceback would keep the memory.
+            self._rows_at_once //= 2
+            self._tell_fewer(2 * self._rows_at_once)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _score(self, start: int, rows: NDArray[np.float32], logit_weights: Tensor) -> FeatureBlock:
+        n_rows, n_tokens = logit_weights.shape
+        n_listed = min(LISTED_TOKENS, n_tokens)
+        listed = torch.empty((2, n_rows, n_listed), dtype=torch.int64, device=self.device)
+        es = torch.empty((n_rows, len(self._sets.sizes)), dtype=torch.float32, device=self.device)
+        ranks_and_hits = torch.empty((2, *es.shape), dtype=torch.int32, device=self.device)
+        numbers = torch.empty((5, n_rows), dtype=torch.float64, device=self.device)
+        for first in range(0, n_rows, self._rows_at_once):
+            part = slice(first, first + self._rows_at_once)
+            numbers[:, part] = moments_on_device(logit_weights[part], self._inverse)
+            ranking = rank_on_device(logit_weights[part])
+            listed[0, part] = ranking.order[:, :n_listed]
+            listed[1, part] = ranking.order.flip(1)[:, :n_listed]
+            es[part], ranks_and_hits[0, part], ranks_and_hits[1, part] = _walk_on_device(ranking, self._sets)
+        values = [logit_weights.gather(1, ids).cpu().numpy() for ids in listed]
+        moments = dict(zip(_MOMENTS, numbers.cpu().numpy(), strict=True))
+        moments["cosine_variance"] *= inverse_norms(np.linalg.norm(rows.astype(np.float64), axis=1)) ** 2
+        return FeatureBlock(
+            start=start,
+            zero_direction=(logit_weights == logit_weights[:, :1]).all(dim=1).cpu().numpy(),
+            **moments,
+            top_ids=listed[0].int().cpu().numpy(),
+            top_values=values[0],
+            bottom_ids=listed[1].int().cpu().numpy(),
+            bottom_values=values[1],
+            es=es.cpu().numpy(),
+            peak_rank=ranks_and_hits[0].cpu().numpy(),
+            hits=ranks_and_hits[1].cpu().numpy(),
+        )
+
+
+def _spare_memory(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return available_memory() if device.type == "cpu" else None
 
 
 def moments_on_device(logit_weights: Tensor, inverse_column_norms: Tensor) -> Tensor:
