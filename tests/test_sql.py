@@ -72,6 +72,8 @@ def test_what_people_may_do(store_path: Path, query: str) -> None:
     assert tsea_db.open(store_path).sql_from_people(query).rows.num_rows > 0
 
 
+# A process that was started in the background ignores Ctrl-C, and so do those that it starts.
+HEAR_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 SLOW = "select count(*) from range(100000) a, range(100000) b, range(1000) c where hash(a.range, b.range, c.range) = 7"
 
 
@@ -93,7 +95,7 @@ def test_people_see_a_thousand_rows_and_export_all(store_path: Path) -> None:
 
 
 def test_interrupting_stops_the_query(store_path: Path) -> None:
-    code = "import sys; from tsea_db.cli.main import run; print('ready', flush=True); run()"
+    code = f"{HEAR_CTRL_C}; from tsea_db.cli.main import run; print('ready', flush=True); run()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "--store", store_path, "sql", SLOW],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -110,7 +112,7 @@ def test_interrupting_stops_the_query(store_path: Path) -> None:
 
 def test_interrupting_is_a_keyboard_interrupt_in_python(store_path: Path) -> None:
     code = (
-        "import sys, tsea_db; store = tsea_db.open(sys.argv[1]); print('ready', flush=True)\n"
+        f"{HEAR_CTRL_C}; import sys, tsea_db; store = tsea_db.open(sys.argv[1]); print('ready', flush=True)\n"
         "try: store.sql(sys.argv[2])\n"
         "except KeyboardInterrupt: print('stopped')"
     )

@@ -11,8 +11,9 @@ from tsea_db.errors import InputError
 from tsea_db.feature_rows import FeatureLoader
 from tsea_db.kernels.device import Device, choose_device, with_precision
 from tsea_db.model_nulls import ModelGeometry
+from tsea_db.progress import progress_bar
 from tsea_db.registry import register_model, register_unembedding
-from tsea_db.scorer import Scorer, now, progress_bar
+from tsea_db.scorer import Scorer, now
 from tsea_db.side_sets import forget_derived
 from tsea_db.stored_saes import (
     IngestedSae,

@@ -12,7 +12,8 @@ from tsea_db import schema
 from tsea_db.errors import InputError
 from tsea_db.kernels.device import choose_device, precision_of
 from tsea_db.model_nulls import ModelGeometry
-from tsea_db.scorer import Scorer, now, progress_bar
+from tsea_db.progress import progress_bar
+from tsea_db.scorer import Scorer, now
 from tsea_db.stored_saes import IngestedSae, lacks_statistics, summarise
 from tsea_db.weights.archive import WeightsArchive
 

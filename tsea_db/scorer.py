@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import insert
-from tqdm.auto import tqdm
 
 from tsea_db import schema
 from tsea_db.kernels.direction_null import unit_directions
@@ -24,6 +23,7 @@ from tsea_db.model_nulls import (
     measured_sets,
     sets_without_null,
 )
+from tsea_db.progress import progress_bar
 from tsea_db.registry import next_id
 from tsea_db.score_rows import ScoreWriter, WaitingScores
 from tsea_db.side_sets import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection, Engine
+    from tqdm.auto import tqdm
 
     from tsea_db.feature_rows import FeatureLoader
     from tsea_db.kernels.device import Device
@@ -165,11 +166,6 @@ class Scorer:
                 package_version=__version__,
             )
         )
-
-
-def progress_bar(title: str | None, total: int, unit: str, *, progress: bool) -> tqdm[Any]:
-    """Return a progress bar on standard error, which shows on terminals only."""
-    return tqdm(desc=title, total=total, unit=unit, disable=None if progress else True)
 
 
 def now() -> datetime:

@@ -19,7 +19,7 @@ from tsea_db.questions import question
 from tsea_db.sql import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import duckdb
     from numpy.typing import NDArray
@@ -88,12 +88,19 @@ class Labelling:
         return self.n_scored - len(self.near_misses)
 
 
-def apply_rules(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> Labelling:
+STEPS_AFTER_RULES = 3
+"""Steps of :func:`apply_rules` once every rule has fired."""
+
+
+def apply_rules(
+    connection: duckdb.DuckDBPyConnection, rules: RuleSet, advance: Callable[[], object] = lambda: None
+) -> Labelling:
     """Work out the labels of every feature, without storing them.
 
     Args:
         connection: On a store; it gets temporary tables.
         rules: What to apply.
+        advance: Called after each rule and each of the :data:`STEPS_AFTER_RULES`.
 
     Raises:
         RulesError: The rules name a set that is not there or not scored.
@@ -103,9 +110,14 @@ def apply_rules(connection: duckdb.DuckDBPyConnection, rules: RuleSet) -> Labell
     job = _Application(connection, rules, names)
     for position, rule in enumerate(rules.rules):
         job.fire(position, rule)
+        advance()
     clashes = job.drop_clashes()
     redundant = job.drop_redundant()
-    labels, near_misses = job.rows()
+    advance()
+    labels = job.labels()
+    advance()
+    near_misses = job.near_misses()
+    advance()
     [(n_features, n_scored)] = connection.execute("select count(*), count(std) from features").fetchall()
     return Labelling(rules, labels, near_misses, n_features, n_scored, redundant, clashes, tuple(job.waiting))
 
@@ -237,19 +249,21 @@ class _Application:
         self._connection.unregister("redundant")
         return len(dropped)
 
-    def rows(self) -> tuple[pa.Table, pa.Table]:
-        """Return the labels and the near misses to store."""
+    def labels(self) -> pa.Table:
+        """Return the labels to store."""
         self._share()
         confidence = self._rules.confidence
         grades = {key: getattr(confidence, key) for key in ("high_log10_q", "high_share", "part_es", "few_share")}
         bound = {**grades, "rule_set_hash": self._rules.content_hash}
-        labels = _rows(self._connection, question("label_rows"), bound)
+        return _rows(self._connection, question("label_rows"), bound)
+
+    def near_misses(self) -> pa.Table:
+        """Return the near misses to store."""
         self._run("label_nearest", {})
         self._share("nearest")
         why, values = self._lacking()
         text = question("label_near_misses").replace("/* why */ null", why)
-        near = _rows(self._connection, text, {**self._background, **values})
-        return labels, near
+        return _rows(self._connection, text, {**self._background, **values})
 
     def _lacking(self) -> tuple[str, dict[str, Any]]:
         """Return SQL that says which conditions of the first rule about all sets a score does not meet."""

@@ -12,7 +12,8 @@ from sqlalchemy import delete, insert, select
 from tsea_db import schema
 from tsea_db.bulk_load import bulk_load
 from tsea_db.errors import InputError
-from tsea_db.labelling.application import Labelling, apply_rules
+from tsea_db.labelling.application import STEPS_AFTER_RULES, Labelling, apply_rules
+from tsea_db.progress import progress_bar
 from tsea_db.questions import question
 from tsea_db.version import __version__
 
@@ -44,7 +45,7 @@ class LabelReport:
     stored: bool
 
 
-def label(store: StoreFile, rules: RuleSet, *, dry_run: bool = False) -> LabelReport:
+def label(store: StoreFile, rules: RuleSet, *, dry_run: bool = False, progress: bool = True) -> LabelReport:
     """Label every feature of a store by rules.
 
     Labels of earlier rules are replaced in one transaction. Labelling again with the same rules changes nothing.
@@ -53,18 +54,20 @@ def label(store: StoreFile, rules: RuleSet, *, dry_run: bool = False) -> LabelRe
         store: The store.
         rules: See :func:`tsea_db.labels.read_rules`.
         dry_run: Only work out what would be stored.
+        progress: Show a progress bar on standard error, if that is a terminal.
 
     Raises:
         RulesError: The rules name a token set that is not there or not scored.
         StoreError: It is missing, locked or of another version.
     """
+    bar = progress_bar("labels", len(rules.rules) + STEPS_AFTER_RULES, "step", progress=progress)
     if dry_run:
-        with store.reader() as reader:
-            labelling = apply_rules(reader, rules)
+        with bar, store.reader() as reader:
+            labelling = apply_rules(reader, rules, bar.update)
             return _report(reader, labelling, stored=False)
-    with store.writer() as engine, engine.begin() as connection:
+    with bar, store.writer() as engine, engine.begin() as connection:
         raw: Any = connection.connection.driver_connection
-        labelling = apply_rules(raw, rules)
+        labelling = apply_rules(raw, rules, bar.update)
         report = _report(raw, labelling, stored=True)
         if not _unchanged(raw, labelling):
             _replace(connection, labelling)

@@ -16,13 +16,14 @@ from tsea_db.kernels.fdr import benjamini_hochberg
 from tsea_db.labelling.application import apply_rules
 from tsea_db.labels.rules import Condition, Kind, RuleSet
 from tsea_db.model_nulls import ModelGeometry
+from tsea_db.progress import progress_bar
 from tsea_db.questions import ask
 from tsea_db.side_sets import stored_side_sets
 from tsea_db.stored_sets import StoredSet, stored_sets
 from tsea_db.weights.archive import WeightsArchive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,13 +57,16 @@ class Thresholds:
     n_features: int
 
 
-def thresholds(store: StoreFile, rules: RuleSet, levels: Sequence[float] = LEVELS) -> Thresholds:
+def thresholds(
+    store: StoreFile, rules: RuleSet, levels: Sequence[float] = LEVELS, *, progress: bool = True
+) -> Thresholds:
     """Try thresholds of q on the set rules of a rule set.
 
     Args:
         store: A store with SAEs whose weights were kept.
         rules: Their set rules are tried; a threshold of theirs on ``log10_q`` is replaced.
         levels: Values of q.
+        progress: Show a progress bar on standard error, if that is a terminal.
 
     Raises:
         InputError: No SAE's weights were kept, or a level is not between 0 and 1.
@@ -71,11 +75,27 @@ def thresholds(store: StoreFile, rules: RuleSet, levels: Sequence[float] = LEVEL
         if not 0 < level < 1:
             msg = f"A false-discovery rate lies between 0 and 1, not {level:g}."
             raise InputError(msg)
-    false = _false_pairs(store, levels)
+    with store.reader() as reader:
+        saes = ask(reader, "threshold_saes")
+    if not saes:
+        msg = "Thresholds need an SAE whose weights were kept: ingest one without --no-keep-weights."
+        raise InputError(msg)
+    with progress_bar("thresholds", len(saes) + len(levels), "step", progress=progress) as bar:
+        return _try_levels(store, rules, levels, _false_pairs(store, saes, levels, bar.update), bar.update)
+
+
+def _try_levels(
+    store: StoreFile,
+    rules: RuleSet,
+    levels: Sequence[float],
+    false: dict[str, NDArray[np.int64]],
+    advance: Callable[[], object],
+) -> Thresholds:
     rows, labels = [], {}
     with store.reader() as reader:
         for level in levels:
             found = apply_rules(reader, _with_q(rules, level))
+            advance()
             labels[level] = found.labels.select(["sae_id", "feature", "top_share"]).to_pandas()
             n_features = len(labels[level][["sae_id", "feature"]].drop_duplicates())
             rows.append(
@@ -108,14 +128,11 @@ def _with_q(rules: RuleSet, level: float) -> RuleSet:
     return replace(rules, rules=tried)
 
 
-def _false_pairs(store: StoreFile, levels: Sequence[float]) -> dict[str, NDArray[np.int64]]:
+def _false_pairs(
+    store: StoreFile, saes: list[dict[str, Any]], levels: Sequence[float], advance: Callable[[], object]
+) -> dict[str, NDArray[np.int64]]:
     """Count (feature, set) pairs below each q: real, null SAE, rotated SAE, and real features against control sets."""
     counts = {kind: np.zeros(len(levels), np.int64) for kind in ("pairs", "null_sae", "rotated_sae", "control_sets")}
-    with store.reader() as reader:
-        saes = ask(reader, "threshold_saes")
-    if not saes:
-        msg = "Thresholds need an SAE whose weights were kept: ingest one without --no-keep-weights."
-        raise InputError(msg)
     archive = WeightsArchive.beside(store.path)
     for _, group in groupby(saes, key=lambda row: (row["model_id"], row["processing"])):
         members = list(group)
@@ -133,6 +150,7 @@ def _false_pairs(store: StoreFile, levels: Sequence[float]) -> dict[str, NDArray
             counts["rotated_sae"] += _below(geometry, rows @ rotation, library, levels)
             counts["null_sae"] += _below(geometry, geometry.draw(len(rows), drawn, _SEED), library, levels)
             drawn += -(-len(rows) // _ROWS_AT_ONCE) * _ROWS_AT_ONCE
+            advance()
     return counts
 
 
