@@ -89,7 +89,7 @@ def resolve_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cuda = torch.cuda.device_count()
         raise InputError(
-            f"The device {name!r} cannot be used: {str(error).splitlines()[0]} "
+            f"The device {name!r} cannot be used: {str(error).splitlines()[0].rstrip(".")}. "
             f"This machine offers cpu{''.join(f', cuda:{i}' for i in range(cuda))}."
         ) from error
     return device
