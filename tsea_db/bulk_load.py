@@ -32,8 +32,9 @@ def bulk_load(connection: Connection, table: Table, rows: pa.Table) -> int:
 
 def bulk_read(connection: Connection, query: Select[Any]) -> dict[str, NDArray[Any]]:
     """Return the rows of a query whose values are numbers, column by column: SQLAlchemy would make a tuple of each."""
-    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
-    found: dict[str, NDArray[Any]] = _raw(connection).execute(str(compiled)).fetchnumpy()
+    compiled = query.compile(connection)
+    values = [compiled.params[name] for name in compiled.positiontup or ()]
+    found: dict[str, NDArray[Any]] = _raw(connection).execute(str(compiled), values).fetchnumpy()
     return found
 
 

@@ -87,9 +87,9 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        cuda = torch.cuda.device_count()
+        cuda, reason = torch.cuda.device_count(), str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"The device {name!r} cannot be used: {str(error).splitlines()[0].rstrip(".")}. "
+            f"The device {name!r} cannot be used: {reason}. "
             f"This machine offers cpu{''.join(f', cuda:{i}' for i in range(cuda))}."
         ) from error
     return device
