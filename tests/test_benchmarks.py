@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import device
 from benchmarks.agreement import to_bits
 from benchmarks.ingest import STAGES
 from benchmarks.workload import load_library
@@ -45,3 +46,10 @@ def test_rounding_is_that_of_the_formats() -> None:
     mantissas = to_bits(10)(numbers).view(np.uint32) & 0x1FFF
     assert not mantissas.any()
     np.testing.assert_allclose(to_bits(10)(numbers), numbers, rtol=2**-11)
+
+
+def test_the_device_pass_is_measured() -> None:
+    figures = device.measure("cpu", layers=1, features=8, n_sets=40)
+    assert figures["n_scores"] == 320
+    assert float(figures["compute_s"]) > 0
+    assert float(figures["load_s"]) > 0
