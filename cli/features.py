@@ -12,6 +12,8 @@ from .printing import cell, print_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tsea_db import FeatureReport
+
 _MOMENTS = ("mean", "std", "skewness", "kurtosis", "cosine_variance", "decoder_norm", "log10_density")
 _SCORES = ["name", "phrase", "size", "es", "peak_rank", "leading_edge"]
 _STATISTICS = ["name", "phrase", "size", "z_direction", "log10_q", "es", "nes", "members_on_top", "remark"]
@@ -27,7 +29,7 @@ _JOINT = ["name", "phrase", "size", "coefficient"]
 @click.option("--joint", is_flag=True, help="Fit all sets at once: what membership adds to a token's logit weight.")
 @click.pass_obj
 def feature(store: Path, sae: str, index: int, top: int, given: str | None, joint: bool) -> None:
-    """Show one feature: moments, strongest tokens, strongest sets both ways."""
+    """Show one feature: moments, strongest tokens, labels, strongest sets both ways."""
     import tsea_db
 
     opened = tsea_db.open(store)
@@ -40,6 +42,7 @@ def feature(store: Path, sae: str, index: int, top: int, given: str | None, join
         return
     report = opened.feature(sae, index)
     _print_columns(sae, index, report.columns)
+    _print_labels(report)
     if report.columns["zero_direction"]:
         return
     scores = report.scores.assign(remark=report.remarks())
@@ -65,6 +68,18 @@ def _print_columns(sae: str, index: int, columns: dict[str, Any]) -> None:
         click.echo(f"\n{end} tokens (logit weight)")
         pairs = zip(columns[f"{end}_tokens"], columns[f"{end}_logits"], strict=True)
         click.echo("  " + "  ".join(f"{token!r} {value:.2f}" for token, value in pairs))
+
+
+def _print_labels(report: FeatureReport) -> None:
+    if report.labels.empty and report.near_miss is None:
+        return
+    click.echo("\nlabels")
+    for row in report.labels.itertuples():
+        click.echo(f"  {row.sentence}" + (f" ({row.confidence})" if row.kind != "class" else ""))
+    if report.near_miss is not None:
+        near = report.near_miss
+        nearest = f"{near['direction']} {near['phrase']} (z {near['z']:.2f})"
+        click.echo(f"  No set names it. Nearest: {nearest}, but {near['why']}.")
 
 
 @click.command()

@@ -57,6 +57,13 @@ def status(store: Path) -> None:
     pending = opened.pending()
     if pending:
         click.echo(f"{pending:,} pairs of SAE and token set have no scores or stale ones: tsea ingest --pending")
+    for labelled in opened.label_status().itertuples():
+        click.echo(
+            f"{labelled.named:,} of {labelled.scored:,} scored features are named by a set: {labelled.title}, "
+            f"{labelled.labelled_at:%Y-%m-%d %H:%M} UTC."
+        )
+        if labelled.outdated:
+            click.echo("Scores have changed since: tsea label")
     left_out = len(opened.unscored_sets())
     if left_out:
         click.echo(f"{left_out} token sets cannot be scored; `tsea sets list --unscored` says why.")

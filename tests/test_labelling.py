@@ -291,3 +291,33 @@ def test_command(own_store: Store, tmp_path: Path) -> None:
     ]
     failed = tsea("label", "--preset", "x", store=own_store.path)
     assert (failed.exit_code, "there is no preset 'x'" in failed.stderr) == (2, True)
+
+
+def test_one_feature_shows_its_labels_or_what_it_came_nearest_to(labelled_store: Store) -> None:
+    named = labelled_store.feature("blocks.3.hook_resid_post", 394)
+    assert named.near_miss is None
+    assert "promotes past-tense verbs of saying: said, answered, whispered, told, talked" in set(
+        named.labels["sentence"]
+    )
+    shown = tsea("feature", "blocks.3.hook_resid_post", "394", store=labelled_store.path).output
+    assert "promotes past-tense verbs of saying: said, answered, whispered, told, talked (medium)" in shown
+    [(sae, feature, why)] = labelled_store.sql(
+        "select name, feature, why from near_misses join saes using (sae_id) order by abs(z) desc limit 1"
+    ).fetchall()
+    unnamed = labelled_store.feature(sae, feature)
+    assert unnamed.near_miss is not None
+    assert unnamed.near_miss["why"] == why
+    assert "No set names it. Nearest: " in tsea("feature", sae, str(feature), store=labelled_store.path).output
+
+
+def test_status_says_when_scores_are_newer_than_labels(own_store: Store, tmp_path: Path) -> None:
+    assert not own_store.label_status()["outdated"].any()
+    assert "features are named by a set: Rules of tsea-db" in tsea("status", store=own_store.path).output
+    late = "family = 'own'\nsource = 'a test'\n[[set]]\nname = 'late'\nphrase = 'late words'\n"
+    (tmp_path / "late.toml").write_text(late + "words = 'went said saw had was'\n")
+    own_store.add_sets(tmp_path / "late.toml")
+    own_store.ingest_pending(progress=False)
+    assert own_store.label_status()["outdated"].all()
+    assert "Scores have changed since: tsea label" in tsea("status", store=own_store.path).output
+    own_store.label()
+    assert not own_store.label_status()["outdated"].any()

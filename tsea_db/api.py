@@ -86,10 +86,14 @@ class FeatureReport:
         scores: name, family, phrase, size, z_direction, log10_q, es, nes, members_on_top (members among the twenty
             highest tokens, lowest for negative z), leading_edge, peak_rank, log10_p, log10_p_es,
             log10_p_es_extrapolated and log10_p_token of every set, the most promoted first. NaN where there is none.
+        labels: Its labels in order, as :meth:`Store.labels` has them; empty before :meth:`Store.label`.
+        near_miss: Where no set names it: direction, set_name, phrase, z, log10_q and es of the nearest one, and why.
     """
 
     columns: dict[str, Any]
     scores: pd.DataFrame
+    labels: pd.DataFrame
+    near_miss: dict[str, Any] | None
 
     def remarks(self) -> list[str]:
         """Say of each score which of the two confusing cases it is, if either; see ``docs/statistics.md``."""
@@ -185,6 +189,15 @@ class Store(Asking, Labelled):
         [row] = self._ask("pending").itertuples()
         return int(row.missing) + int(row.stale)
 
+    def label_status(self) -> pd.DataFrame:
+        """One row if there are labels: what they come from, how many there are, whether they are up to date.
+
+        Returns:
+            title, source and preset of the rules, labelled_at (UTC), named (features that a set names), scored
+            (features) and outdated (whether something was ingested since).
+        """
+        return self._ask("label_status")
+
     def token_sets(self, model: str | None = None, family: str | None = None) -> pd.DataFrame:
         """One row for each scored token set: model, name, family, phrase, size, definition, source, version."""
         return self._ask("token_sets", model=model, family=family)
@@ -214,8 +227,11 @@ class Store(Asking, Labelled):
             found = ask(reader, "feature", sae=sae, feature=feature)
             if not found:
                 self._explain_no_feature(reader, sae, feature)
-            scores = reader.execute(question("feature_scores"), {"sae": sae, "feature": feature}).df()
-        return FeatureReport(found[0], scores)
+            asked = {"sae": sae, "feature": feature}
+            scores = reader.execute(question("feature_scores"), asked).df()
+            labels = reader.execute(question("labels"), {**asked, "kind": None, "label": None, "confidence": None}).df()
+            near_misses = ask(reader, "feature_near_miss", **asked)
+        return FeatureReport(found[0], scores, labels, near_misses[0] if near_misses else None)
 
     def given(self, sae: str, feature: int, token_set: str) -> pd.DataFrame:
         """Score every set given one set, for one feature: what is promoted beyond what that one implies.
