@@ -23,7 +23,12 @@ class Labelled:
         raise NotImplementedError
 
     def label(
-        self, rules: str | Path | None = None, *, preset: str | None = None, dry_run: bool = False
+        self,
+        rules: str | Path | None = None,
+        *,
+        preset: str | None = None,
+        dry_run: bool = False,
+        progress: bool = True,
     ) -> LabelReport:
         """Label every feature by rules and store the labels in place of earlier ones.
 
@@ -31,6 +36,7 @@ class Labelled:
             rules: A rules file; by default the rules that ship with the package.
             preset: Thresholds for classes, instead of those the rules choose: "random-directions" or "published".
             dry_run: Only work out what would be stored.
+            progress: Show a progress bar on standard error, if that is a terminal.
 
         Raises:
             RulesError: The rules are wrong, or name a token set that is not there or not scored.
@@ -42,7 +48,7 @@ class Labelled:
         if not dry_run:
             self._refuse_reading_mode("label")
         read = default_rules(preset) if rules is None else read_rules(Path(rules), preset)
-        return label(self._file, read, dry_run=dry_run)
+        return label(self._file, read, dry_run=dry_run, progress=progress)
 
     def annotate(self, sae: str, name: str, values: Mapping[int, float], source: str = "") -> None:
         """Store a number of some features of an SAE, for rules (``annotation = { NAME = ... }``) and SQL to use.
@@ -62,12 +68,15 @@ class Labelled:
         self._refuse_reading_mode("annotate")
         annotate(self._file, sae, name, values, source)
 
-    def thresholds(self, rules: str | Path | None = None, levels: Sequence[float] | None = None) -> Thresholds:
+    def thresholds(
+        self, rules: str | Path | None = None, levels: Sequence[float] | None = None, *, progress: bool = True
+    ) -> Thresholds:
         """Count what thresholds of q give: labels, and labels where nothing is to be found.
 
         Args:
             rules: A rules file whose set rules are tried; by default the rules that ship with the package.
             levels: Values of q to try.
+            progress: Show a progress bar on standard error, if that is a terminal.
 
         Raises:
             InputError: No SAE's weights were kept, or a level is not between 0 and 1.
@@ -77,4 +86,4 @@ class Labelled:
         from tsea_db.labels import default_rules, read_rules
 
         read = default_rules() if rules is None else read_rules(Path(rules))
-        return thresholds(self._file, read, tuple(levels or LEVELS))
+        return thresholds(self._file, read, tuple(levels or LEVELS), progress=progress)
