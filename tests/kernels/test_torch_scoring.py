@@ -65,9 +65,12 @@ def test_vocabularies_smaller_than_the_lists(rng: np.random.Generator, n_tokens:
     assert_same_blocks(small_integers(rng, 4, 3), small_integers(rng, 3, n_tokens), sets)
 
 
-def test_long_keys_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SHORT_KEYS", 0)
-    assert_same_blocks(small_integers(rng, 50, 8), small_integers(rng, 8, 301), some_sets(rng, 301))
+@pytest.mark.parametrize("d_model", [2, 24])
+def test_walking_few_blocks_at_once_changes_nothing(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, d_model: int
+) -> None:
+    monkeypatch.setattr(module, "_BLOCKS_AT_ONCE", 7)
+    assert_same_blocks(small_integers(rng, 50, d_model), small_integers(rng, d_model, 1_000), some_sets(rng, 1_000))
 
 
 def test_results_depend_neither_on_other_features_nor_on_the_order_of_sets(rng: np.random.Generator) -> None:

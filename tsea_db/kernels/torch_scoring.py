@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn.functional import embedding_bag, pad
 
 from tsea_db.errors import InputError, WeightsError
 from tsea_db.kernels.logit_weights import TILE_ROWS, column_norms, refuse_mismatch, refuse_non_finite
@@ -32,11 +33,16 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _CELLS_PER_STEP = 1 << 24
-"""(feature, token or membership) pairs looked at at once; fewer where memory is short."""
+"""Pairs of a feature with a token, or with a block and a set, looked at at once; fewer where memory is short."""
 
 _BYTES_PER_CELL = 100
 
-_SHORT_KEYS = 1 << 31  # below this a (set, place) pair fits 32 bits, which sort faster
+_BLOCK = 64
+"""Ranks whose members are counted at once."""
+
+_BLOCKS_AT_ONCE = 1 << 16
+"""Blocks that are walked rank by rank at once, 200 MB of working memory."""
+
 _RANK_BITS = 21
 _RANK_MASK = (1 << _RANK_BITS) - 1
 _BEYOND = 1 << 62
@@ -44,21 +50,15 @@ _MOMENTS = ("mean", "std", "skewness", "kurtosis", "cosine_variance")
 
 
 class _DeviceSets(NamedTuple):
-    """The counted sides of all sets on the device, memberships in runs by set; unscorable sets have none.
+    """All sets on the device.
 
     Attributes:
-        set_ids: int64 ``(M,)``, ascending.
-        token_ids: int64 ``(M,)``.
-        order_in_set: int64 ``(M,)``, 1 to k.
+        members: float16 ``(V + 1, S)``, 1 where a token is a member; the last row is of no token.
         sizes: int64 ``(S,)``.
-        complemented: bool ``(S,)``.
     """
 
-    set_ids: Tensor
-    token_ids: Tensor
-    order_in_set: Tensor
+    members: Tensor
     sizes: Tensor
-    complemented: Tensor
 
 
 class Ranking(NamedTuple):
@@ -66,14 +66,10 @@ class Ranking(NamedTuple):
 
     Attributes:
         order: tokens by descending logit weight, equal ones by ascending id.
-        places: per token, its place in that order, from 0.
-        starts: per place, tokens walked before its tie group.
         ends: per place, tokens walked when its tie group ends.
     """
 
     order: Tensor
-    places: Tensor
-    starts: Tensor
     ends: Tensor
 
 
@@ -192,7 +188,7 @@ class _DevicePass:
         self.factor = torch.from_numpy(np.array(unembedding)).to(device)
         self._inverse = torch.from_numpy(inverse_column_norms).to(device)
         self._sets = _put_on_device(sets, device)
-        cells_per_feature = max(sets.n_tokens, len(self._sets.set_ids))
+        cells_per_feature = sets.n_tokens + sets.n_sets * -(-sets.n_tokens // _BLOCK)
         wanted = min(TILE_ROWS, max(1, _CELLS_PER_STEP // cells_per_feature))
         spare = _spare_memory(device)
         fitting = wanted if spare is None else max(1, spare // 2 // (_BYTES_PER_CELL * cells_per_feature))
@@ -274,70 +270,95 @@ def rank_on_device(logit_weights: Tensor) -> Ranking:
     """Order the tokens of each row ``(m, V)``; -0.0 and +0.0 are equal."""
     n_tokens = logit_weights.shape[1]
     values, order = torch.sort(logit_weights + 0.0, dim=1, descending=True, stable=True)
-    walked = torch.arange(n_tokens, device=order.device).expand_as(order)
-    places = torch.empty_like(order).scatter_(1, order, walked)
+    walked = torch.arange(1, n_tokens, device=order.device)
+    ends = torch.full_like(order, n_tokens)
     edge = values[:, 1:] != values[:, :-1]
-    starts, ends = torch.zeros_like(order), torch.full_like(order, n_tokens)
-    starts[:, 1:] = torch.where(edge, walked[:, 1:], 0).cummax(dim=1).values
-    ends[:, :-1] = torch.where(edge, walked[:, 1:], n_tokens).flip(1).cummin(dim=1).values.flip(1)
-    return Ranking(order, places, starts, ends)
+    ends[:, :-1] = torch.where(edge, walked, n_tokens).flip(1).cummin(dim=1).values.flip(1)
+    return Ranking(order, ends)
 
 
 def _put_on_device(sets: SetMatrix, device: torch.device) -> _DeviceSets:
-    walked = sets.walked
-    tokens = np.repeat(np.arange(sets.n_tokens), np.diff(walked.token_offsets))
-    by_set = np.argsort(walked.set_ids, kind="stable")
-    set_ids = walked.set_ids[by_set].astype(np.int64)
-    order_in_set = np.arange(1, len(set_ids) + 1) - (np.cumsum(walked.sizes) - walked.sizes)[set_ids]
-    arrays = (set_ids, tokens[by_set], order_in_set, walked.sizes, walked.complemented)
-    return _DeviceSets(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays))
+    members = torch.zeros((sets.n_tokens + 1, sets.n_sets), dtype=torch.float16, device=device)
+    set_ids = np.repeat(np.arange(sets.n_sets), sets.sizes)
+    tokens = sets.token_ids.astype(np.int64)
+    members[torch.from_numpy(tokens).to(device), torch.from_numpy(set_ids).to(device)] = 1.0
+    return _DeviceSets(members, torch.from_numpy(sets.sizes).to(device))
+
+
+class _Blocks(NamedTuple):
+    """m rankings in blocks of _BLOCK ranks, the last block filled up with no token.
+
+    Attributes:
+        order: int64 ``(m, B, _BLOCK)``, tokens.
+        can_stop: bool ``(m, B, _BLOCK)``: does a tie group end at this rank?
+        before: int64 ``(m, B, S)``, members walked before the block.
+    """
+
+    order: Tensor
+    can_stop: Tensor
+    before: Tensor
 
 
 def _walk_on_device(ranking: Ranking, sets: _DeviceSets) -> tuple[Tensor, Tensor, Tensor]:
     """ES, peak rank and hits ``(m, S)`` of m rankings.
 
-    The members of each set are sorted by place. After the i-th of them, at the end of its tie group, the numerator is
-    at least ``i*V - end*k``, and exactly that if it is the group's last; before its tie group it is at most
-    ``(i - 1)*V - start*k``, and exactly that if it is the first. So the extremes over all members are exact.
+    Members are counted in blocks of ranks. That gives the running sum's numerator ``c*V - r*k`` at the end of each
+    block, and bounds of it within: it is highest if all of the block's members come first, lowest if they come last.
+    Only blocks that can beat the best block ends are walked rank by rank.
     """
     n_rows, n_tokens = ranking.order.shape
-    n_sets = len(sets.sizes)
-    keys = sets.set_ids * n_tokens + ranking.places[:, sets.token_ids]
-    keys = keys.int() if n_sets * n_tokens < _SHORT_KEYS else keys
-    places = keys.sort(dim=1).values.long() - sets.set_ids * n_tokens
-    ends, starts = ranking.ends.gather(1, places), ranking.starts.gather(1, places)
-    k, late = sets.sizes[sets.set_ids], sets.complemented[sets.set_ids]
-    after = sets.order_in_set * n_tokens - ends * k
-    before = (sets.order_in_set - 1) * n_tokens - starts * k
-    # A numerator and its rank in one number: of equal maxima the first counts, of equal minima the last, or the reverse
-    # for complements.
-    after = (after << _RANK_BITS) + torch.where(late, ends, _RANK_MASK - ends)
-    before = (before << _RANK_BITS) + torch.where(late, starts, _RANK_MASK - starts)
-    before = torch.where(starts > 0, before, _BEYOND)
-    index = sets.set_ids.expand(n_rows, -1)
-    highest = torch.full((n_rows, n_sets), -_BEYOND, device=index.device).scatter_reduce_(1, index, after, "amax")
-    lowest = torch.full((n_rows, n_sets), _RANK_MASK, device=index.device).scatter_reduce_(1, index, before, "amin")
-    return _report_on_device(highest, lowest, ranking, sets)
+    k, device = sets.sizes, ranking.order.device
+    n_blocks = -(-n_tokens // _BLOCK)
+    filling = (0, n_blocks * _BLOCK - n_tokens)
+    order = pad(ranking.order, filling, value=n_tokens).view(n_rows, n_blocks, _BLOCK)
+    can_stop = pad(ranking.ends == torch.arange(1, n_tokens + 1, device=device), filling, value=False)
+    # At most _BLOCK members each: exact in float16.
+    counts = embedding_bag(order.view(-1, _BLOCK), sets.members, mode="sum").view(n_rows, n_blocks, len(k)).long()
+    after = counts.cumsum(dim=1)
+    blocks = _Blocks(order, can_stop.view(order.shape), after - counts)
+    first = _BLOCK * torch.arange(n_blocks, device=device)[:, None]
+    last = (first + _BLOCK).clamp(max=n_tokens)
+    at_end, stops = after * n_tokens - last * k, can_stop[:, last[:, 0] - 1, None]
+    best = torch.where(stops, at_end, -_BEYOND).amax(dim=1, keepdim=True)
+    worst = torch.where(stops, at_end, _BEYOND).amin(dim=1, keepdim=True)
+    rises = after * n_tokens - (first + counts.clamp(min=1)) * k >= best
+    falls = blocks.before * n_tokens - (last - counts) * k <= worst
+    chosen = ((rises | falls) & (k > 0) & (k < n_tokens)).nonzero()
+    highest = torch.full((n_rows * len(k),), -_BEYOND, device=device)
+    lowest = -highest
+    for some in torch.split(chosen, _BLOCKS_AT_ONCE):
+        _walk_blocks(some, blocks, sets, highest, lowest)
+    return _report_on_device(highest.view(n_rows, -1), lowest.view(n_rows, -1), n_tokens, k)
 
 
-def _report_on_device(
-    highest: Tensor, lowest: Tensor, ranking: Ranking, sets: _DeviceSets
-) -> tuple[Tensor, Tensor, Tensor]:
-    n_tokens = ranking.order.shape[1]
-    k, late = sets.sizes, sets.complemented
+def _walk_blocks(chosen: Tensor, blocks: _Blocks, sets: _DeviceSets, highest: Tensor, lowest: Tensor) -> None:
+    """Walk blocks ``(n, 3)``: feature, block and set of each; bring ``highest`` and ``lowest`` up to date.
+
+    These hold, for each feature and set, a numerator and its rank in one number: of equal maxima the first counts, of
+    equal minima the last.
+    """
+    feature, block, set_id = chosen.T
+    order = blocks.order[feature, block]
+    members = sets.members[order, set_id[:, None]].int()
+    hits = blocks.before[feature, block, set_id][:, None] + members.cumsum(dim=1)
+    ranks = _BLOCK * block[:, None] + torch.arange(1, _BLOCK + 1, device=order.device)
+    n_tokens = len(sets.members) - 1
+    numerators = ((hits * n_tokens - ranks * sets.sizes[set_id][:, None]) << _RANK_BITS) + (_RANK_MASK - ranks)
+    can_stop = blocks.can_stop[feature, block]
+    place = feature * len(sets.sizes) + set_id
+    highest.scatter_reduce_(0, place, torch.where(can_stop, numerators, -_BEYOND).amax(dim=1), "amax")
+    lowest.scatter_reduce_(0, place, torch.where(can_stop, numerators, _BEYOND).amin(dim=1), "amin")
+
+
+def _report_on_device(highest: Tensor, lowest: Tensor, n_tokens: int, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     up, down = highest >> _RANK_BITS, lowest >> _RANK_BITS
-    take_up = (up > -down) | ((up == -down) & ~late)
-    deviation = torch.where(take_up, up, down)
-    rank = torch.where(take_up, highest, lowest) & _RANK_MASK
-    rank = torch.where(late, rank, _RANK_MASK - rank)
-    rank = torch.where((up == 0) & (down == 0), ranking.ends[:, :1], rank)
-    count = (deviation + rank * k) // n_tokens
-    unscorable = k == 0
-    scale = torch.where(unscorable, 1, k * (n_tokens - k)).double()
-    es = torch.where(late, -deviation, deviation).double() / scale
-    hits = torch.where(late, rank - count, count)
+    promoted = up >= -down
+    deviation = torch.where(promoted, up, down)
+    rank = _RANK_MASK - (torch.where(promoted, highest, lowest) & _RANK_MASK)
+    scorable = (k > 0) & (k < n_tokens)
+    es = deviation.double() / torch.where(scorable, k * (n_tokens - k), 1).double()
     return (
-        torch.where(unscorable, 0.0, es).float(),
-        torch.where(unscorable, n_tokens, rank).int(),
-        torch.where(unscorable, torch.where(late, n_tokens, 0), hits).int(),
+        torch.where(scorable, es, 0.0).float(),
+        torch.where(scorable, rank, n_tokens).int(),
+        torch.where(scorable, (deviation + rank * k) // n_tokens, k).int(),
     )
