@@ -23,17 +23,15 @@ import click
 import tsea_db
 from benchmarks import gpt2_size
 from benchmarks.machine import describe
+from benchmarks.workload import scored_sets
 from tsea_db import feature_rows, ingest, model_nulls, score_rows, scorer
 from tsea_db.cli.printing import print_table
 from tsea_db.kernels.device import Device
 from tsea_db.kernels.logit_weights import logit_weight_tiles
-from tsea_db.token_sets import load_catalogue
 from tsea_db.weights.unembedding import process_unembedding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tsea_db.token_sets import TokenSet, Vocabulary
 
 STAGES: tuple[tuple[Any, str, str], ...] = (
     (Device, "score_features", "pass"),
@@ -122,24 +120,14 @@ def matmul_seconds(n_features: int, unembedding: Any) -> float:
     return perf_counter() - started
 
 
-def fewer_sets(n_sets: int | None) -> Callable[[Vocabulary], list[TokenSet]]:
-    """Return what loads the library, or sets spread evenly over it."""
-
-    def load(vocabulary: Vocabulary) -> list[TokenSet]:
-        sets = load_catalogue(vocabulary)
-        if n_sets is None:
-            return sets
-        scored = [s for s in sets if 2 <= len(s) <= len(vocabulary) - 2]
-        return [scored[position * len(scored) // n_sets] for position in range(n_sets)]
-
-    return load
-
-
 def measure(features: int, n_sets: int | None) -> dict[str, Any]:
     """Ingest a layer and report on it."""
     model, stages = gpt2_size.model(), Stages()
     unembedding = process_unembedding(model).matrix
-    with tempfile.TemporaryDirectory() as folder, patch.object(ingest, "load_catalogue", fewer_sets(n_sets)):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(ingest, "load_catalogue", lambda tokens: scored_sets(tokens, n_sets)),
+    ):
         store = tsea_db.create(Path(folder) / "layer.duckdb")
         store.ingest(model, [gpt2_size.sae(64)], progress=False)
         before = store.path.stat().st_size

@@ -14,6 +14,8 @@ from tsea_db.token_sets import load_catalogue
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tsea_db import TokenSet, Vocabulary
+
 
 def load_library(n_sets: int | None = None) -> SetMatrix:
     """The sets of the built-in library that have a score on GPT-2's vocabulary.
@@ -25,13 +27,18 @@ def load_library(n_sets: int | None = None) -> SetMatrix:
     Raises:
         InputError: the library has fewer.
     """
-    members = [token_set.token_ids for token_set in load_catalogue(vocabulary())]
-    members = [ids for ids in members if 2 <= len(ids) <= D_VOCAB - 2]
-    if n_sets is not None:
-        if not 1 <= n_sets <= len(members):
-            raise InputError(f"The library has {len(members)} sets with a score; --sets takes 1 to that many.")
-        members = [members[position * len(members) // n_sets] for position in range(n_sets)]
-    return SetMatrix.from_sets(members, D_VOCAB)
+    sets = scored_sets(vocabulary(), n_sets)
+    return SetMatrix.from_sets([token_set.token_ids for token_set in sets], D_VOCAB)
+
+
+def scored_sets(tokens: Vocabulary, n_sets: int | None) -> list[TokenSet]:
+    """The sets behind :func:`load_library`, which says what it takes and raises."""
+    sets = [token_set for token_set in load_catalogue(tokens) if 2 <= len(token_set) <= len(tokens) - 2]
+    if n_sets is None:
+        return sets
+    if not 1 <= n_sets <= len(sets):
+        raise InputError(f"The library has {len(sets)} sets with a score; --sets takes 1 to that many.")
+    return [sets[position * len(sets) // n_sets] for position in range(n_sets)]
 
 
 def make_weights(n_features: int, sets: SetMatrix, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tsea_db.asking import Asking, relation
-from tsea_db.errors import InputError, StoreError
+from tsea_db.errors import InputError
 from tsea_db.labelled import Labelled
 from tsea_db.nearest import unknown
 from tsea_db.questions import ask, question
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsea_db.calibrate import Calibrated
+    from tsea_db.opened import Mode
     from tsea_db.own_sets import AddedSets, ModelSets
     from tsea_db.stored_saes import IngestedSae
 
 DEFAULT_PATH = "tsea.duckdb"
-Mode = Literal["ro", "rw"]
 
 # Judgement, for remarks in print only: when a set counts as found, as shifted whole, as large enough to show on top.
 _SIGNIFICANT_Q = 0.05
@@ -105,10 +105,6 @@ class FeatureReport:
 
 class Store(Asking, Labelled):
     """A store of SAE features; made by :func:`tsea_db.open` or :func:`tsea_db.create`."""
-
-    def __init__(self, file: StoreFile, mode: Mode) -> None:
-        self._file = file
-        self._mode = mode
 
     def __repr__(self) -> str:
         return f"tsea_db.open({str(self.path)!r}, mode={self._mode!r})"
@@ -381,11 +377,6 @@ class Store(Asking, Labelled):
     def _ask(self, asked: str, /, **parameters: Any) -> pd.DataFrame:
         with self._file.reader() as reader:
             return reader.execute(question(asked), parameters).df()
-
-    def _refuse_reading_mode(self, what: str) -> None:
-        if self._mode != "rw":
-            msg = f'The store is open for reading; to {what}, open it with tsea_db.open(path, mode="rw").'
-            raise StoreError(msg)
 
     def _explain_no_feature(self, reader: duckdb.DuckDBPyConnection, sae: str, feature: int) -> None:
         sizes = dict(reader.execute("select name, d_sae from saes order by sae_id").fetchall())

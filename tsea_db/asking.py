@@ -11,21 +11,19 @@ from tsea_db.errors import QueryError
 from tsea_db.finding import Search
 from tsea_db.given_names import refuse_unknown_names, refuse_unknown_parameters, refuse_unknown_saes
 from tsea_db.nearest import unknown
+from tsea_db.opened import OpenedStore
 from tsea_db.questions import named_question, question
 from tsea_db.sql import TIME_LIMIT, Answer, Parameters, fetch, refuse_writes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tsea_db.store import StoreFile
 
 _UNKNOWN_SET = re.compile(r"There is no token set called (.*)\. Its name")
 
 
-class Asking:
+class Asking(OpenedStore):
     """The part of a store that answers with relations."""
-
-    _file: StoreFile
 
     def features(self, sae: str | None = None, *, layer: int | None = None) -> duckdb.DuckDBPyRelation:
         """Features with their moments, classes' measures and strongest tokens; the view ``feature_columns``.
@@ -33,7 +31,7 @@ class Asking:
         Raises:
             QueryError: There is no such SAE.
         """
-        return self._relation(question("features"), {"sae": sae, "layer": layer})
+        return self._of_saes(question("features"), {"sae": sae, "layer": layer})
 
     def scores(
         self, sae: str | None = None, *, token_set: str | None = None, feature: int | None = None
@@ -49,7 +47,7 @@ class Asking:
         if token_set is not None:
             named = "scored.set_id in (select named.set_id from named_sets($token_set) as named)"
             text, asked = text.replace("/* set */ true", named), {**asked, "token_set": token_set}
-        return self._relation(text, asked)
+        return self._of_saes(text, asked)
 
     def labels(
         self,
@@ -66,7 +64,7 @@ class Asking:
             QueryError: There is no such SAE.
         """
         asked = {"sae": sae, "feature": feature, "kind": kind, "label": label, "confidence": confidence}
-        return self._relation(question("labels"), asked)
+        return self._of_saes(question("labels"), asked)
 
     def query(self, name: str, /, **parameters: Any) -> duckdb.DuckDBPyRelation:
         """Answer a named question; ``tsea query list`` shows them.
@@ -128,10 +126,15 @@ class Asking:
             except QueryError as error:
                 raise _with_suggestions(reader, error) from error
 
+    def _of_saes(self, query: str, params: dict[str, Any]) -> duckdb.DuckDBPyRelation:
+        """Answer for the SAE that ``params`` names, or for all of them."""
+        if params["sae"] is not None:
+            with self._file.reader() as reader:
+                refuse_unknown_saes(reader, [params["sae"]])
+        return self._relation(query, params)
+
     def _relation(self, query: str, params: dict[str, Any] | None) -> duckdb.DuckDBPyRelation:
         with self._file.reader() as reader:
-            if params and params.get("sae") is not None:
-                refuse_unknown_saes(reader, [params["sae"]])
             try:
                 return relation(fetch(reader, query, params).rows)
             except QueryError as error:

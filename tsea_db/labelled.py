@@ -5,22 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tsea_db.opened import OpenedStore
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tsea_db.labelling.stored_labels import LabelReport
     from tsea_db.labelling.thresholds import Thresholds
-    from tsea_db.store import StoreFile
 
 
-class Labelled:
+class Labelled(OpenedStore):
     """The part of a store that labels features."""
-
-    _file: StoreFile
-
-    def _refuse_reading_mode(self, what: str) -> None:
-        """Raise StoreError if the store was opened for reading."""
-        raise NotImplementedError
 
     def label(
         self,

@@ -1,27 +1,9 @@
 -- Features that meet a composite rule on its first set, and on that set given another one.
 insert into firing by name
-with others as (
-    select meeting.sae_id, meeting.feature
-    from meeting
-    where meeting.part > 0
-    group by meeting.sae_id, meeting.feature
-    having count(distinct meeting.part) = $parts
-)
 select
     $rule as rule, meeting.sae_id, meeting.feature, meeting.set_id, given.given_id, meeting.z_direction as z,
     meeting.log10_q, meeting.es, meeting.nes, given.z as given_z, given.log10_q as given_log10_q
-from meeting
+from composed as meeting
 join conditional_q($set_a, $set_b, q := 1.0) as given
     on given.sae_id = meeting.sae_id and given.feature = meeting.feature and given.set_id = meeting.set_id
-where
-    meeting.part = 0
-    and ($parts = 0 or exists (
-        from others where others.sae_id = meeting.sae_id and others.feature = meeting.feature
-    ))
-    and not exists (
-        from meeting as excluded
-        where excluded.part = -1 and excluded.sae_id = meeting.sae_id and excluded.feature = meeting.feature
-    )
-    and given.z * $sign > 0
-    and /* given */ true
-    and /* where */ true
+where given.z * $sign > 0 and /* given */ true and /* where */ true

@@ -9,7 +9,7 @@ with unnamed as (
     )
 )
 select
-    scores.sae_id, scores.feature, null::integer as rule,
+    scores.sae_id, scores.feature,
     arg_max(scores.set_id, abs(scores.z_direction)::double - scores.set_id * 1e-12) as set_id,
     arg_max(scores.z_direction, abs(scores.z_direction)::double - scores.set_id * 1e-12) as z
 from scores

@@ -1,7 +1,7 @@
--- Features and sets that a set rule fires on.
+-- Features and sets that a set rule fires on, or a composite one without a set given.
 insert into firing by name
 select
     $rule as rule, meeting.sae_id, meeting.feature, meeting.set_id, meeting.z_direction as z, meeting.log10_q, meeting.es,
     meeting.nes
-from meeting
-where meeting.part = 0 and /* where */ true
+from composed as meeting
+where /* where */ true

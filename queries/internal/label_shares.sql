@@ -1,10 +1,15 @@
 -- What is on top: members of the set among the strongest min(20, k) tokens of each feature, as tokens and as a share,
--- corrected for what chance would put there; of what a rule fired on, of all that fired, or of near misses.
-create or replace temp table shares as
+-- corrected for what chance would put there; of what fired, or of near misses. What is known already is left as it is.
+insert into shares by name
 with ends as (
     select distinct moved.sae_id, moved.feature, moved.set_id, sign(moved.z)::integer as way
     from /* moved */ firing as moved
-    where moved.set_id is not null and ($rule is null or moved.rule = $rule)
+    where
+        moved.set_id is not null
+        and not exists (
+            from shares
+            where shares.sae_id = moved.sae_id and shares.feature = moved.feature and shares.set_id = moved.set_id
+        )
 ),
 listed as (
     select

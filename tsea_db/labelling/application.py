@@ -38,7 +38,26 @@ create or replace temp table wanted_sets (part integer, set_id integer);
 create or replace temp table meeting (
     part integer, sae_id integer, feature integer, set_id integer, z_direction float, log10_q float, es float, nes float
 );
+create or replace temp view composed as
+    select meeting.*
+    from meeting
+    where
+        meeting.part = 0
+        and (select count(distinct wanted_sets.part) from wanted_sets where wanted_sets.part > 0) = (
+            select count(distinct other.part)
+            from meeting as other
+            where other.part > 0 and other.sae_id = meeting.sae_id and other.feature = meeting.feature
+        )
+        and not exists (
+            from meeting as excluded
+            where excluded.part = -1 and excluded.sae_id = meeting.sae_id and excluded.feature = meeting.feature
+        );
+create or replace temp table shares (
+    sae_id integer, feature integer, set_id integer, way integer, n integer, top_share double, tokens varchar[]
+);
 """
+"""``meeting``: scores that meet a rule, its first sets as part 0, its other sets as 1, 2, ..., those it excludes as -1.
+``composed``: those of part 0 whose feature meets the rule on all other parts too, and on no excluded set."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +207,7 @@ class _Application:
         wanted: dict[str, Any] = {"rule": position}
         where = self._others_fired(rule, "meeting")
         if not (rule.contrasts or rule.given):
-            self._run("label_composite", {**wanted, "parts": len(others)}, where=where)
+            self._run("label_sets", wanted, where=where)
             return
         given = Comparisons("meeting", {"given_z": "given.z_a_given_b"} if rule.contrasts else {})
         condition = given.all_of(c for c in rule.where if c.column.startswith("given_"))
@@ -196,7 +215,7 @@ class _Application:
         if rule.contrasts:
             self._run("label_contrasts", wanted, where=where, given=condition)
         elif rule.given:
-            pair = {"set_a": rule.sets[0].name, "set_b": rule.given.name, "parts": len(others)}
+            pair = {"set_a": rule.sets[0].name, "set_b": rule.given.name}
             self._run("label_given", wanted | pair, where=where, given=condition)
 
     def _meet(self, rule: Rule, part: int, set_ids: Sequence[int]) -> None:
@@ -216,7 +235,7 @@ class _Application:
         if conditions:
             comparisons = Comparisons("scored")
             where = comparisons.all_of(conditions)
-            self._share(rule=position)
+            self._share()
             self._run("label_drop_low_shares", {"rule": position, **comparisons.values}, where=where)
 
     def _others_fired(self, rule: Rule, row: str) -> str:
@@ -285,10 +304,9 @@ class _Application:
                 )
         return ", ".join(said) or "null", comparisons.values
 
-    def _share(self, moved: str = "firing", rule: int | None = None) -> None:
+    def _share(self, moved: str = "firing") -> None:
         """Find what share of the strongest tokens belongs to the set, for the rows of a table."""
-        text = question("label_shares").replace("/* moved */ firing", moved)
-        self._connection.execute(text, {"rule": rule}).fetchall()
+        self._connection.execute(question("label_shares").replace("/* moved */ firing", moved)).fetchall()
 
     def _run(self, name: str, bound: dict[str, Any], *, where: str = "true", given: str = "true") -> None:
         text = question(name).replace("/* where */ true", where).replace("/* given */ true", given)
