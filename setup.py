@@ -1,17 +1,31 @@
-"""Adds the optional C kernel to what pyproject.toml says; without a C compiler the package installs without it."""
+"""Adds the optional C library to what pyproject.toml says; without a C compiler the package installs without it."""
 
+import importlib.util
 import sys
+from pathlib import Path
 
 from setuptools import Extension, setup
 
-FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-fvisibility=hidden"]
+KERNELS = Path(__file__).parent / "tsea_db" / "kernels"
+FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fvisibility=hidden"]
+
+spec = importlib.util.spec_from_file_location("native_sources", KERNELS / "native_sources.py")
+native_sources = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(native_sources)
+
+
+def relative(paths):
+    """Return the paths as setuptools wants them."""
+    return sorted(path.relative_to(Path(__file__).parent).as_posix() for path in paths)
+
 
 setup(
     ext_modules=[
         Extension(
-            "tsea_db.kernels._walk",
-            sources=["tsea_db/kernels/_walk.c"],
-            depends=["tsea_db/kernels/_walk.h", "tsea_db/kernels/_walk_kernel.h"],
+            "tsea_db.kernels._native",
+            sources=relative(KERNELS.glob("*.c")),
+            depends=relative(KERNELS.glob("*.h")),
+            define_macros=[("TSEA_SOURCES_HASH", f'"{native_sources.sources_hash()}"')],
             extra_compile_args=FLAGS,
             libraries=[] if sys.platform == "win32" else ["m"],
             optional=True,

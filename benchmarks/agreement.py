@@ -20,7 +20,7 @@ from benchmarks.workload import load_library, make_weights
 from tests import tiny_lm
 from tsea_db import load_sae
 from tsea_db.kernels.device import choose_device
-from tsea_db.kernels.logit_weights import column_norms
+from tsea_db.kernels.product import column_norms
 from tsea_db.kernels.ranking import order_rows
 from tsea_db.kernels.set_matrix import SetMatrix
 from tsea_db.token_sets import load_catalogue

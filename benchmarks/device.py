@@ -24,7 +24,7 @@ from benchmarks.workload import load_library, make_weights
 from tsea_db import schema
 from tsea_db.bulk_load import bulk_load
 from tsea_db.errors import InputError
-from tsea_db.kernels.logit_weights import column_norms
+from tsea_db.kernels.product import column_norms
 from tsea_db.kernels.torch_scoring import resolve_device, score_features_on_device
 from tsea_db.store import StoreFile
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Self
 
-from tsea_db.kernels.compiled_walk import installed_library
+from tsea_db.kernels.native import installed_library
 from tsea_db.kernels.resources import usable_cores
 
 

@@ -192,7 +192,7 @@ def _test_draws(measured: MeasuredSets, draws: int, seed: int, *, progress: bool
     es = np.empty((draws, len(measured.sets)), np.float32)
     matrix = set_matrix(measured.sets, geometry.d_vocab)
     with tqdm(total=draws, unit="direction", disable=None if progress else True) as bar:
-        for block in score_features(rows, geometry.U, matrix, unembedding_norms=geometry.norms):
+        for block in score_features(rows, geometry.packed, matrix):
             es[block.start : block.start + len(block)] = block.es
             bar.update(len(block))
     direction = direction_scores(rows, measured.directions, geometry.subspace)

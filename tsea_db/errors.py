@@ -8,6 +8,7 @@
     │   ├── TokenSetError       a token set or its definition cannot be used
     │   ├── RulesError          a file of label rules cannot be used
     │   └── QueryError          SQL that does not parse, writes, takes too long, or names what is not there
+    ├── InstallationError       the package is not installed as it has to be
     └── StoreError              the store cannot be used as it is
         ├── StoreMissingError   there is no store at that path
         ├── StoreVersionError   the store is older or newer than this package
@@ -42,6 +43,10 @@ class RulesError(InputError):
 
 class QueryError(InputError):
     """A query does not parse, tries to write, takes too long, or names something that is not there."""
+
+
+class InstallationError(TseaError):
+    """The package is not installed as it has to be."""
 
 
 class StoreError(TseaError):

@@ -22,9 +22,9 @@ from tsea_db.kernels.direction_null import (
     unembedding_gram,
 )
 from tsea_db.kernels.es_null import QUANTILE_SHARES, EsNull, fit_es_null
-from tsea_db.kernels.logit_weights import column_norms
 from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
 from tsea_db.kernels.overlap import set_overlaps
+from tsea_db.kernels.product import PackedUnembedding
 from tsea_db.kernels.resources import usable_cores
 from tsea_db.stored_sets import set_matrix
 from tsea_db.token_null_cache import load_token_null
@@ -71,7 +71,12 @@ class ModelGeometry:
     @cached_property
     def norms(self) -> NDArray[np.float64]:
         """Norms of the unembedding's columns, d_vocab."""
-        return column_norms(self.U)
+        return self.packed.norms
+
+    @cached_property
+    def packed(self) -> PackedUnembedding:
+        """The unembedding ready for the product."""
+        return PackedUnembedding.pack(self.U)
 
     @cached_property
     def subspace(self) -> ReadSubspace:
@@ -150,7 +155,7 @@ def add_set_nulls(
     matrix = set_matrix(sets, geometry.d_vocab)
     directions = geometry.directions(sets)
     drawn = np.empty((NULL_DRAWS, len(sets)), np.float32)
-    for block in device.score_features(geometry.draw(NULL_DRAWS), geometry.U, matrix, geometry.norms):
+    for block in device.score_features(geometry.draw(NULL_DRAWS), geometry.packed, matrix):
         drawn[block.start : block.start + len(block)] = np.abs(block.es)
         progress(len(block))
     null = fit_es_null(drawn)
@@ -221,8 +226,7 @@ def add_moment_null(connection: Connection, geometry: ModelGeometry, progress: C
     kurtosis, skewness, cosine_variance = moments_of_directions(
         MOMENT_DRAWS,
         lambda start, n: geometry.draw(n, start),
-        geometry.U,
-        geometry.norms,
+        geometry.packed,
         usable_cores(),
         progress,
     )

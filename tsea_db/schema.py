@@ -25,7 +25,7 @@ from sqlalchemy import (
     Table,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The schema revision that this package reads and writes: the newest in ``migrations/versions``."""
 
 metadata = MetaData()
@@ -301,6 +301,7 @@ ingest_runs = Table(
     Column("n_sets", Integer, nullable=False),
     Column("n_scores", BigInteger, nullable=False),
     Column("package_version", String, nullable=False),
+    Column("product", String),  # fused, blas or torch: see Device.product_name
 )
 
 rule_sets = Table(

@@ -128,7 +128,7 @@ class Scorer:
         waiting = WaitingScores(self._folder, len(rows), len(sets), rows.shape[1])
         scored = np.empty(len(rows), dtype=np.bool_)
         matrix = set_matrix(sets, geometry.d_vocab)
-        for block in self._device.score_features(rows, geometry.U, matrix, geometry.norms):
+        for block in self._device.score_features(rows, geometry.packed, matrix):
             part = slice(block.start, block.start + len(block))
             units, usable = unit_directions(rows[part], geometry.subspace)
             scored[part] = usable & ~block.zero_direction
@@ -164,6 +164,7 @@ class Scorer:
                 n_sets=n_sets,
                 n_scores=n_scores,
                 package_version=__version__,
+                product=self._device.product_name(self.geometry.packed),
             )
         )
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsea_db.disk_cache import cache_folder
 from tsea_db.kernels.token_null import TokenNull, build_token_null
-from tsea_db.token_sets.cache import cache_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def load_token_null(sizes: NDArray[np.int64], n_tokens: int, folder: Path | None
     Args:
         sizes: Number of members of each set.
         n_tokens: Number of tokens, V.
-        folder: Where tables are kept; by default :func:`tsea_db.token_sets.cache.cache_folder`.
+        folder: Where tables are kept; by default :func:`tsea_db.disk_cache.cache_folder`.
     """
     key = hashlib.sha256(f"{n_tokens} {_code_hash()}".encode() + np.unique(sizes).astype("<i8").tobytes()).hexdigest()
     path = (folder or cache_folder()) / f"token-null-{key[:32]}.npz"

@@ -6,7 +6,6 @@ import ctypes
 import shutil
 import subprocess
 import sysconfig
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import tsea_db.kernels.compiled_walk as module
 from tests.kernels.oracle import Rows, assert_matches_oracle
-from tsea_db.kernels.compiled_walk import BEST_INSTRUCTIONS, CompiledWalk, installed_library, open_library
+from tsea_db.kernels.compiled_walk import CompiledWalk
+from tsea_db.kernels.native import Instructions, installed_library, open_library
+from tsea_db.kernels.native_sets import NativeSets
+from tsea_db.kernels.native_sources import FOLDER, sources_hash
 from tsea_db.kernels.ranking import order_rows
 from tsea_db.kernels.running_sum import EnrichmentScores, NumbaWalk, RankedScores
 from tsea_db.kernels.set_matrix import MAX_TOKENS, SetMatrix
 
-LEVELS = range(BEST_INSTRUCTIONS + 1)
+LEVELS = list(Instructions)
 V = 150
 
 
@@ -31,16 +32,16 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
-    source = Path(module.__file__).with_name("_walk.c")
-    built = tmp_path_factory.mktemp("walk") / "walk.so"
-    flags = ["-O3", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
-    subprocess.run([compiler, *flags, str(source), "-o", str(built), "-lm"], check=True)
+    built = tmp_path_factory.mktemp("native") / "native.so"
+    flags = ["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+    macro = f'-DTSEA_SOURCES_HASH="{sources_hash()}"'
+    subprocess.run([compiler, *flags, macro, *map(str, FOLDER.glob("*.c")), "-o", str(built), "-lm"], check=True)
     return open_library(built)
 
 
 def walked(library: ctypes.CDLL, logit_weights: Rows, sets: SetMatrix, level: int, spread: float = 1.0) -> RankedScores:
     scores = RankedScores.empty(len(logit_weights), sets)
-    walk = CompiledWalk(library, sets, level)
+    walk = CompiledWalk(library, NativeSets.from_matrix(sets), level)
     with np.errstate(all="ignore"):
         means, stds = logit_weights.mean(axis=1, dtype=np.float64), logit_weights.std(axis=1, dtype=np.float64)
     walk.score_rows(logit_weights, means, stds * spread, scores)
@@ -144,8 +145,8 @@ def test_largest_vocabulary(library: ctypes.CDLL) -> None:
 def test_a_wrong_spread_costs_time_only(library: ctypes.CDLL, rng: np.random.Generator, spread: float) -> None:
     logit_weights = rng.standard_normal((2, 2_000), dtype=np.float32)
     sets = some_sets(rng, 2_000, 20)
-    right = walked(library, logit_weights, sets, BEST_INSTRUCTIONS)
-    for array, expected in zip(walked(library, logit_weights, sets, BEST_INSTRUCTIONS, spread), right, strict=True):
+    right = walked(library, logit_weights, sets, Instructions.AVX512)
+    for array, expected in zip(walked(library, logit_weights, sets, Instructions.AVX512, spread), right, strict=True):
         np.testing.assert_array_equal(array, expected)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.oracle import enrichment_by_counting
-from tsea_db.kernels.compiled_walk import installed_library
+from tsea_db.kernels.native import installed_library
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.set_matrix import SetMatrix
 from tsea_db.kernels.torch_scoring import score_features_on_device

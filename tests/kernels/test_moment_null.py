@@ -6,6 +6,7 @@ from scipy import stats
 
 from tsea_db.errors import InputError
 from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
+from tsea_db.kernels.product import PackedUnembedding
 
 
 def test_quantiles_of_known_distributions() -> None:
@@ -34,8 +35,9 @@ def test_moments_of_directions_are_those_of_their_logit_weights() -> None:
     rows, U = rng.standard_normal((1100, 64), np.float32), rng.standard_normal((64, 300), np.float32)
     done: list[int] = []
     norms = np.linalg.norm(U, axis=0).astype(np.float64)
+    packed = PackedUnembedding.pack(U)
     found = [
-        moments_of_directions(len(rows), lambda start, n: rows[start : start + n], U, norms, threads, done.append)
+        moments_of_directions(len(rows), lambda start, n: rows[start : start + n], packed, threads, done.append)
         for threads in (1, 3)
     ]
     logits = rows.astype(np.float64) @ U

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tsea_db.kernels.logit_weights import column_norms
 from tsea_db.kernels.moments import moments
+from tsea_db.kernels.product import column_norms
 
 
 @pytest.mark.parametrize("offset", [0.0, 100.0])

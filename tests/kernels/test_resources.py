@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tsea_db.kernels.scoring as scoring
-from tsea_db.kernels.logit_weights import TILE_ROWS
+from tsea_db.kernels.product import TILE_ROWS
 from tsea_db.kernels.resources import _BLAS, available_memory, in_threads, one_blas_thread, usable_cores
 from tsea_db.kernels.set_matrix import SetMatrix
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from tests.kernels.oracle import Rows, assert_matches_oracle
 from tsea_db.errors import InputError, WeightsError
-from tsea_db.kernels.logit_weights import TILE_ROWS, column_norms
+from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.kernels.moments import moments
+from tsea_db.kernels.product import TILE_ROWS, column_norms
 from tsea_db.kernels.running_sum import enrichment_scores
 from tsea_db.kernels.scoring import FeatureBlock, score_features
 from tsea_db.kernels.set_matrix import SetMatrix
 
-D_MODEL, N_TOKENS, N_FEATURES = 24, 700, TILE_ROWS + 50
+D_MODEL, N_TOKENS, N_FEATURES = 24, 700, 3 * TILE_ROWS + 50
 NUMBERS = [field.name for field in dataclasses.fields(FeatureBlock) if field.name != "start"]
 
 
@@ -49,13 +50,10 @@ def test_one_pass_gives_what_the_parts_give(weights: tuple[Rows, Rows], members:
     directions, unembedding = weights
     sets = SetMatrix.from_sets(members, N_TOKENS)
     blocks = list(score_features(directions, unembedding, sets))
-    assert [(block.start, len(block)) for block in blocks] == [(0, TILE_ROWS), (TILE_ROWS, 50)]
-    logit_weights = np.concatenate(
-        [np.matmul(directions[:TILE_ROWS], unembedding), np.zeros((50, N_TOKENS), np.float32)]
-    )
-    filled_up = np.zeros((TILE_ROWS, D_MODEL), np.float32)
-    filled_up[:50] = directions[TILE_ROWS:]
-    logit_weights[TILE_ROWS:] = np.matmul(filled_up, unembedding)[:50]
+    starts = [0, TILE_ROWS, 2 * TILE_ROWS, 3 * TILE_ROWS]
+    assert [(block.start, len(block)) for block in blocks] == list(zip(starts, [TILE_ROWS] * 3 + [50], strict=True))
+    logit_weights = np.concatenate([tile.copy() for _, tile in logit_weight_tiles(directions, unembedding)])
+    np.testing.assert_allclose(logit_weights, directions.astype(np.float64) @ unembedding, atol=1e-5)
     got = gathered(blocks)
     scores = enrichment_scores(logit_weights, sets)
     shape = moments(logit_weights, np.linalg.norm(directions.astype(np.float64), axis=1), column_norms(unembedding))

@@ -12,7 +12,7 @@ import torch
 import tsea_db.kernels.torch_scoring as module
 from tests.kernels.oracle import Rows
 from tsea_db.errors import InputError, WeightsError
-from tsea_db.kernels.logit_weights import TILE_ROWS
+from tsea_db.kernels.product import TILE_ROWS
 from tsea_db.kernels.scoring import FeatureBlock, score_features
 from tsea_db.kernels.set_matrix import SetMatrix
 from tsea_db.kernels.torch_scoring import rank_on_device, resolve_device, score_features_on_device

@@ -1,32 +1,64 @@
-/* What the parts of the compiled walk share; see _walk.c for the method. */
+/* What the two ways of walking down a ranking share; see _walk.c and _small_sets.c. */
 
 #ifndef TSEA_WALK_H
 #define TSEA_WALK_H
 
-#include <stdint.h>
+#include "_ranking.h"
 
-#define TOKEN_BITS 21 /* of a key: falling image of the logit weight << TOKEN_BITS | token; fits a signed word */
-#define TOKEN_OF(key) ((key) & ((1 << TOKEN_BITS) - 1))
-#define SEGMENT 16    /* keys ordered at once */
-#define BLOCK 64      /* ranks counted at once: one machine word of hits for a set */
-#define WORD_SETS 64
-#define ROW_WORDS 8   /* words of one row of membership bits: one 512-bit register */
-#define ROW_SETS (WORD_SETS * ROW_WORDS)
-#define PLANES 7      /* binary digits of a count of 0 to 64 */
-#define LARGEST_COUNTED 128 /* keys of a bucket that are ordered by counting */
+#define SMALL_SET 128 /* largest set that _small_sets.c scores; mirrors tsea_db.kernels.native_sets */
 
-/* Where the sums of 64 sets stand, as floats: only to find the blocks that deserve exact work. */
+/* Sets with few members on their counted side, or none; mirrors tsea_db.kernels.native_sets.NativeSets. */
 typedef struct {
-    float rise[WORD_SETS];      /* V / (k (V - k)): what a hit adds over a miss */
-    float fall[WORD_SETS];      /* 1 / (V - k): what a miss takes */
-    float gain[WORD_SETS];      /* 1 / k: what a hit adds */
-    float threshold[WORD_SETS]; /* |ES| is at least this, but for rounding */
-} lane_bounds;
+    int64_t n_sets;
+    const int64_t *set_ids;      /* their places among all sets */
+    const uint8_t *complemented; /* whether the counted side is the complement */
+    const int64_t *offsets;      /* per set and one more: where its members start */
+    const uint32_t *members;     /* slots of the members */
+    const uint32_t *slot_of_token; /* tokens of small sets have a slot each, from 1; all others share slot 0 */
+    int64_t n_slots;
+} small_tables;
 
-/* A set whose sum may have its extreme in a block. */
+/* All other sets, each a lane. Lanes come in groups of 256, in words of 64. */
 typedef struct {
-    int32_t block, lane, hits_before;
-    float reach; /* no magnitude inside the block is larger, but for rounding */
-} candidate;
+    int64_t n_lanes;
+    const int64_t *set_ids;
+    const uint8_t *complemented;
+    const int64_t *sizes;         /* k of the counted side */
+    const int64_t *first_rows;    /* per group and one more: where its rows start */
+    const uint32_t *row_of_token; /* per group and token: which row of the group; row 0 has no bit set */
+    const uint64_t *rows;         /* the distinct rows of membership bits: row, word */
+    const uint8_t *columns;       /* the same by bytes, each group transposed: byte, row */
+} lane_tables;
+
+/* Sets as the library reads them. */
+typedef struct {
+    int64_t n_tokens, n_sets;
+    small_tables small;
+    lane_tables lanes;
+} set_tables;
+
+/* Where one feature's results go; mirrors tsea_db.kernels.compiled_walk. */
+typedef struct {
+    int64_t n_listed;
+    int32_t *top_ids, *bottom_ids;
+    float *es;
+    int32_t *peak_rank, *hits;
+} feature_results;
+
+/* Per slot: tokens before its token's tie group, and tokens until its end. Starts are noted only where there are ties. */
+typedef struct {
+    int32_t *starts, *ends;
+} slot_ranks;
+
+/* As lay_out_ranking(). */
+int64_t lay_out_slot_ranks(slot_ranks *ranks, char *memory, int64_t n_slots);
+
+/* Score the small sets of one ranked row. */
+void score_small_sets(
+    const small_tables *sets, const ranking *row, slot_ranks *ranks, int32_t level, const feature_results *results);
+
+/* Turn the extremes of a counted side (highest numerator, its rank, lowest, its rank) into the score of set `set`. */
+void report_score(
+    const ranking *row, int64_t k, int complemented, const int64_t *extremes, int64_t set, const feature_results *results);
 
 #endif

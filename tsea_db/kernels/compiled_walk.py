@@ -1,40 +1,43 @@
-"""The C form of ranking and walking: several times faster than the numba form, with the same results.
-
-It is an optional part of the package (``_walk.c``), built where a C compiler is at hand, and picks its instructions by
-what the processor has. Set the environment variable TSEA_DB_NO_EXTENSION=1 to go without it.
-"""
+"""Ranking, moments and walking in C; see :mod:`tsea_db.kernels.native`."""
 
 from __future__ import annotations
 
 import ctypes
-import os
-from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsea_db.kernels.bit_rows import aligned_empty
+from tsea_db.kernels.native import aligned_empty, allowed_instructions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tsea_db.kernels.native_sets import NativeSets
     from tsea_db.kernels.running_sum import RankedScores
-    from tsea_db.kernels.set_matrix import SetMatrix
-
-BEST_INSTRUCTIONS = 2
-"""Levels of instructions: 0 plain C, 1 AVX2, 2 AVX-512. The processor's own is used if it is lower."""
 
 
-class _SetTables(ctypes.Structure):
-    """``set_tables`` of ``_walk.c``."""
+class _SmallTables(ctypes.Structure):
+    """``small_tables`` of ``_walk.h``."""
 
     _fields_ = (
-        ("n_tokens", ctypes.c_int64),
         ("n_sets", ctypes.c_int64),
-        ("sizes", ctypes.c_void_p),
+        ("set_ids", ctypes.c_void_p),
         ("complemented", ctypes.c_void_p),
+        ("offsets", ctypes.c_void_p),
+        ("members", ctypes.c_void_p),
+        ("slot_of_token", ctypes.c_void_p),
+        ("n_slots", ctypes.c_int64),
+    )
+
+
+class _LaneTables(ctypes.Structure):
+    """``lane_tables`` of ``_walk.h``."""
+
+    _fields_ = (
+        ("n_lanes", ctypes.c_int64),
+        ("set_ids", ctypes.c_void_p),
+        ("complemented", ctypes.c_void_p),
+        ("sizes", ctypes.c_void_p),
         ("first_rows", ctypes.c_void_p),
         ("row_of_token", ctypes.c_void_p),
         ("rows", ctypes.c_void_p),
@@ -42,8 +45,19 @@ class _SetTables(ctypes.Structure):
     )
 
 
+class _SetTables(ctypes.Structure):
+    """``set_tables`` of ``_walk.h``."""
+
+    _fields_ = (
+        ("n_tokens", ctypes.c_int64),
+        ("n_sets", ctypes.c_int64),
+        ("small", _SmallTables),
+        ("lanes", _LaneTables),
+    )
+
+
 class _FeatureResults(ctypes.Structure):
-    """``feature_results`` of ``_walk.c``."""
+    """``feature_results`` of ``_walk.h``."""
 
     _fields_ = (
         ("n_listed", ctypes.c_int64),
@@ -55,53 +69,32 @@ class _FeatureResults(ctypes.Structure):
     )
 
 
-def open_library(path: Path) -> ctypes.CDLL:
-    """Open a build of ``_walk.c`` and declare its functions."""
-    library = ctypes.CDLL(str(path))
-    library.tsea_workspace_bytes.restype = ctypes.c_int64
-    library.tsea_workspace_bytes.argtypes = [ctypes.c_int64, ctypes.c_int64]
-    library.tsea_score_rows.restype = None
-    library.tsea_score_rows.argtypes = [
-        ctypes.c_void_p,
-        ctypes.c_int64,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        ctypes.POINTER(_SetTables),
-        ctypes.POINTER(_FeatureResults),
-        ctypes.c_void_p,
-        ctypes.c_int32,
-    ]
-    return library
-
-
-@cache
-def _installed_library() -> ctypes.CDLL | None:
-    folder = Path(__file__).parent
-    built = [folder / f"_walk{suffix}" for suffix in EXTENSION_SUFFIXES if (folder / f"_walk{suffix}").exists()]
-    return open_library(built[0]) if built else None
-
-
-def installed_library() -> ctypes.CDLL | None:
-    """The library that was built with the package; None if there is none or TSEA_DB_NO_EXTENSION is set."""
-    return None if os.environ.get("TSEA_DB_NO_EXTENSION") else _installed_library()
-
-
 class CompiledWalk:
     """Ranks and scores rows in C. One instance serves one thread at a time: it owns the working memory.
 
     Args:
-        library: see :func:`installed_library`.
-        sets: the token sets.
-        instructions: the highest level to use.
+        library: see :func:`tsea_db.kernels.native.installed_library`.
+        sets: the token sets, which instances may share.
+        instructions: the highest level to use, by default what the environment allows.
     """
 
-    def __init__(self, library: ctypes.CDLL, sets: SetMatrix, instructions: int = BEST_INSTRUCTIONS) -> None:
-        walked, rows = sets.walked, sets.bit_rows
-        self._arrays = (walked.sizes, walked.complemented, rows.first_rows, rows.row_of_token, rows.rows, rows.columns)
-        self._tables = _SetTables(sets.n_tokens, sets.n_sets, *(array.ctypes.data for array in self._arrays))
-        self._memory = aligned_empty(library.tsea_workspace_bytes(sets.n_tokens, sets.n_sets), np.uint8)
+    def __init__(self, library: ctypes.CDLL, sets: NativeSets, instructions: int | None = None) -> None:
+        bits = sets.bits
+        small = (sets.small_ids, sets.small_complemented, sets.small_offsets, sets.small_members, sets.slot_of_token)
+        lanes = (sets.lane_ids, sets.lane_complemented, sets.lane_sizes)
+        lanes_bits = (bits.first_rows, bits.row_of_token, bits.rows, bits.columns)
+        self._sets = sets  # keeps the arrays alive that the tables point to
+        self._tables = _SetTables(
+            sets.n_tokens,
+            sets.n_sets,
+            _SmallTables(len(sets.small_ids), *(array.ctypes.data for array in small), sets.n_slots),
+            _LaneTables(len(sets.lane_ids), *(array.ctypes.data for array in (*lanes, *lanes_bits))),
+        )
+        self._memory = aligned_empty(
+            library.tsea_workspace_bytes(sets.n_tokens, sets.n_slots, len(sets.lane_ids)), np.uint8
+        )
         self._score_rows = library.tsea_score_rows
-        self._instructions = instructions
+        self._instructions = allowed_instructions() if instructions is None else instructions
 
     def score_rows(
         self,
@@ -113,7 +106,7 @@ class CompiledWalk:
         """Rank and score consecutive rows; releases the GIL.
 
         Args:
-            logit_weights: float32 ``(n, V)``, finite, contiguous.
+            logit_weights: float32 ``(n, V)``, finite, each row contiguous.
             means: float64 ``(n,)``, means of the rows.
             stds: float64 ``(n,)``, their standard deviations. They only spread the work of sorting evenly.
             scores: where the results go, each array of n contiguous rows.
@@ -122,10 +115,11 @@ class CompiledWalk:
         self._score_rows(
             logit_weights.ctypes.data,
             len(logit_weights),
+            logit_weights.strides[0] // logit_weights.itemsize,
             means.ctypes.data,
             stds.ctypes.data,
-            self._tables,
-            results,
+            ctypes.byref(self._tables),
+            ctypes.byref(results),
             self._memory.ctypes.data,
             self._instructions,
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tsea_db.kernels.product import PackedUnembedding
     from tsea_db.kernels.scoring import FeatureBlock
     from tsea_db.kernels.set_matrix import SetMatrix
 
@@ -50,24 +51,27 @@ class Device:
     name: str = "cpu"
     matmul_precision: str = "highest"
 
+    def product_name(self, unembedding: PackedUnembedding) -> str:
+        """How it multiplies: ``fused`` or ``blas`` (see :class:`PackedUnembedding`), or ``torch``."""
+        return unembedding.product_name if self.name == "cpu" else "torch"
+
     def score_features(
         self,
         directions: NDArray[np.float32],
-        unembedding: NDArray[np.float32],
+        unembedding: PackedUnembedding,
         sets: SetMatrix,
-        unembedding_norms: NDArray[np.float64],
     ) -> Iterator[FeatureBlock]:
         """Score every feature against every set; see :func:`tsea_db.kernels.scoring.score_features`."""
         if self.name == "cpu":
-            return score_features(directions, unembedding, sets, unembedding_norms=unembedding_norms)
+            return score_features(directions, unembedding, sets)
         from tsea_db.kernels.torch_scoring import score_features_on_device
 
         return score_features_on_device(
             directions,
-            unembedding,
+            unembedding.matrix,
             sets,
             device=self.name.removeprefix("torch:"),
-            unembedding_norms=unembedding_norms,
+            unembedding_norms=unembedding.norms,
             matmul_precision=self.matmul_precision,
         )
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsea_db.errors import InputError
-from tsea_db.kernels.logit_weights import TILE_ROWS, logit_weight_tiles
+from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.kernels.moments import Moments, moments
+from tsea_db.kernels.product import TILE_ROWS, PackedUnembedding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +71,7 @@ def moment_null(kurtosis: Floats, skewness: Floats, cosine_variance: Floats, d_e
 def moments_of_directions(
     n: int,
     draw: Callable[[int, int], NDArray[np.float32]],
-    U: NDArray[np.float32],
-    column_norms: Floats,
+    unembedding: PackedUnembedding,
     threads: int,
     progress: Callable[[int], object],
 ) -> tuple[Floats, Floats, Floats]:
@@ -82,8 +82,7 @@ def moments_of_directions(
     Args:
         n: Directions.
         draw: Returns directions ``start`` to ``start + count``, float32, from ``(start, count)``.
-        U: d_model x n_tokens.
-        column_norms: Euclidean norms of U's columns.
+        unembedding: What they are multiplied with.
         threads: Threads for the moments; no result depends on it.
         progress: Told the number of directions of each block done.
 
@@ -92,8 +91,8 @@ def moments_of_directions(
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, n, _DRAWN_ROWS):
             rows = draw(start, min(_DRAWN_ROWS, n - start))
-            for first, weights in logit_weight_tiles(rows, U):
-                done = _in_parts(weights, column_norms, pool, threads)
+            for first, weights in logit_weight_tiles(rows, unembedding):
+                done = _in_parts(weights, unembedding.norms, pool, threads)
                 span = slice(start + first, start + first + len(weights))
                 found[0, span] = np.concatenate([part.kurtosis for part in done])
                 found[1, span] = np.concatenate([part.skewness for part in done])

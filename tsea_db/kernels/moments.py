@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tsea_db.kernels.compiled import compiled_sums
+from tsea_db.kernels.compiled import compiled
+from tsea_db.kernels.native import allowed_instructions, installed_library
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_SUM_LANES = 16
 
 
 class Moments(NamedTuple):
@@ -35,36 +39,53 @@ class Moments(NamedTuple):
     cosine_variance: NDArray[np.float64]
 
 
-@compiled_sums
+@compiled
+def _add_lanes(sums: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Add up the lanes of three sums, (3, 16), in order."""
+    a, b, c = 0.0, 0.0, 0.0
+    for lane in range(_SUM_LANES):
+        a += sums[0, lane]
+        b += sums[1, lane]
+        c += sums[2, lane]
+    return a, b, c
+
+
+@compiled
 def moments_row(
     weights: NDArray[np.float32], inverse_column_norms: NDArray[np.float64], numbers: NDArray[np.float64]
 ) -> bool:
     """Write mean, std, skewness, kurtosis and the variance of ``x * inverse_column_norms`` to ``numbers`` (5,).
 
+    Sums run in 16 lanes, token ``t`` in lane ``t % 16``, which are added up in order at the end: fast on vectors of any
+    length, and the same bits on all of them and in ``_moments_kernel.h``.
+
     Returns:
         Whether the row's values are all equal; then ``numbers`` are zeros. If a value is not finite the mean is not.
     """
     n_tokens = weights.shape[0]
-    total, scaled_total, scaled_squares = 0.0, 0.0, 0.0
+    first, central = np.zeros((3, _SUM_LANES)), np.zeros((3, _SUM_LANES))
     n_differing = 0
-    for token in range(n_tokens):
-        weight = np.float64(weights[token])
-        scaled = weight * inverse_column_norms[token]
-        total += weight
-        scaled_total += scaled
-        scaled_squares += scaled * scaled
-        n_differing += weights[token] != weights[0]
-    numbers[:] = 0.0
-    if n_differing == 0 and np.isfinite(total):
-        return True
+    for start in range(0, n_tokens, _SUM_LANES):
+        for lane in range(min(_SUM_LANES, n_tokens - start)):
+            weight = np.float64(weights[start + lane])
+            scaled = weight * inverse_column_norms[start + lane]
+            first[0, lane] += weight
+            first[1, lane] += scaled
+            first[2, lane] += scaled * scaled
+            n_differing += weights[start + lane] != weights[0]
+    total, scaled_total, scaled_squares = _add_lanes(first)
     mean, scaled_mean = total / n_tokens, scaled_total / n_tokens
-    m2, m3, m4 = 0.0, 0.0, 0.0
-    for token in range(n_tokens):
-        difference = np.float64(weights[token]) - mean
-        square = difference * difference
-        m2 += square
-        m3 += square * difference
-        m4 += square * square
+    numbers[:] = 0.0
+    if n_differing == 0 and np.isfinite(mean):
+        return True
+    for start in range(0, n_tokens, _SUM_LANES):
+        for lane in range(min(_SUM_LANES, n_tokens - start)):
+            difference = np.float64(weights[start + lane]) - mean
+            square = difference * difference
+            central[0, lane] += square
+            central[1, lane] += square * difference
+            central[2, lane] += square * square
+    m2, m3, m4 = _add_lanes(central)
     variance = m2 / n_tokens
     std = np.sqrt(variance)
     numbers[0] = mean
@@ -76,16 +97,40 @@ def moments_row(
     return False
 
 
-@compiled_sums
+@compiled
+def _moments_rows(
+    logit_weights: NDArray[np.float32],
+    inverse_column_norms: NDArray[np.float64],
+    numbers: NDArray[np.float64],
+    zero_direction: NDArray[np.bool_],
+) -> None:
+    for row in range(logit_weights.shape[0]):
+        zero_direction[row] = moments_row(logit_weights[row], inverse_column_norms, numbers[row])
+
+
 def moments_rows(
     logit_weights: NDArray[np.float32],
     inverse_column_norms: NDArray[np.float64],
     numbers: NDArray[np.float64],
     zero_direction: NDArray[np.bool_],
 ) -> None:
-    """:func:`moments_row` for several rows; row ``i`` goes to ``numbers[i]`` ``(n, 5)`` and ``zero_direction[i]``."""
-    for row in range(logit_weights.shape[0]):
-        zero_direction[row] = moments_row(logit_weights[row], inverse_column_norms, numbers[row])
+    """:func:`moments_row` for several rows; row ``i`` goes to ``numbers[i]`` ``(n, 5)`` and ``zero_direction[i]``.
+
+    The C library does the work where there is one; the results are the same.
+    """
+    library = installed_library()
+    if library is None:
+        _moments_rows(np.ascontiguousarray(logit_weights), inverse_column_norms, numbers, zero_direction)
+        return
+    library.tsea_moments(
+        logit_weights.ctypes.data,
+        *logit_weights.shape,
+        logit_weights.strides[0] // logit_weights.itemsize,
+        inverse_column_norms.ctypes.data,
+        numbers.ctypes.data,
+        zero_direction.ctypes.data,
+        allowed_instructions(),
+    )
 
 
 def inverse_norms(norms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,6 +151,6 @@ def moments(
         column_norms: Euclidean norm of each column of the unembedding, float64 ``(V,)``.
     """
     numbers, zero_direction = np.empty((len(logit_weights), 5)), np.empty(len(logit_weights), np.bool_)
-    moments_rows(logit_weights, inverse_norms(column_norms), numbers, zero_direction)
+    moments_rows(np.ascontiguousarray(logit_weights), inverse_norms(column_norms), numbers, zero_direction)
     numbers[:, 4] *= inverse_norms(row_norms) ** 2
     return Moments(zero_direction, *numbers.T)

@@ -15,17 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tsea_db.errors import InputError, WeightsError
-from tsea_db.kernels.compiled_walk import CompiledWalk, installed_library
-from tsea_db.kernels.logit_weights import (
-    TILE_ROWS,
-    TileProduct,
-    column_norms,
-    filled_up,
-    refuse_mismatch,
-    refuse_non_finite,
-)
+from tsea_db.kernels.compiled_walk import CompiledWalk
+from tsea_db.kernels.logit_weights import packed_for
 from tsea_db.kernels.moments import inverse_norms, moments_rows
-from tsea_db.kernels.resources import available_memory, in_threads, usable_cores
+from tsea_db.kernels.native_sets import NativeSets
+from tsea_db.kernels.product import TILE_ROWS, PackedUnembedding, TileProduct, check_finite
+from tsea_db.kernels.resources import available_memory, in_threads, one_blas_thread, usable_cores
 from tsea_db.kernels.running_sum import NumbaWalk, RankedScores
 
 if TYPE_CHECKING:
@@ -77,7 +72,7 @@ class FeatureBlock:
 
 def score_features(
     directions: NDArray[np.float32],
-    unembedding: NDArray[np.float32],
+    unembedding: NDArray[np.float32] | PackedUnembedding,
     sets: SetMatrix,
     *,
     unembedding_norms: NDArray[np.float64] | None = None,
@@ -91,9 +86,9 @@ def score_features(
 
     Args:
         directions: D, decoder directions mapped to the residual stream, float32 ``(n, d_model)``, may be memory-mapped.
-        unembedding: U, float32 ``(d_model, V)``.
+        unembedding: U, float32 ``(d_model, V)``; pass it packed if there will be other passes.
         sets: token sets over the V tokens.
-        unembedding_norms: norms of U's columns, float64 ``(V,)``, if known already.
+        unembedding_norms: what cosines divide by, float64 ``(V,)``, by default the norms of U's columns.
         threads: how many threads to use, by default one for each usable core.
 
     Yields:
@@ -103,18 +98,17 @@ def score_features(
         WeightsError: shapes do not fit, or NaN or infinity in D (found when its block is reached), U or the product.
         InputError: the sets are over another vocabulary, or the number of threads is not positive.
     """
-    refuse_mismatch(directions, unembedding)
-    if sets.n_tokens != unembedding.shape[1]:
+    packed = packed_for(directions, unembedding)
+    if sets.n_tokens != packed.n_tokens:
         raise InputError(
-            f"The token sets are over {sets.n_tokens} tokens but the unembedding has {unembedding.shape[1]} columns: "
+            f"The token sets are over {sets.n_tokens} tokens but the unembedding has {packed.n_tokens} columns: "
             "build the sets from this model's tokenizer."
         )
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}; it needs to be at least 1.")
-    refuse_non_finite(unembedding, "The unembedding")
-    norms = column_norms(unembedding) if unembedding_norms is None else unembedding_norms
+    norms = packed.norms if unembedding_norms is None else unembedding_norms
     threads = _affordable_threads(threads or usable_cores(), len(directions), sets)
-    return _score_in_threads(directions, _make_workers(unembedding, inverse_norms(norms), sets, threads))
+    return _score_in_threads(directions, _make_workers(packed, inverse_norms(norms), sets, threads))
 
 
 def bytes_per_thread(sets: SetMatrix) -> int:
@@ -161,7 +155,7 @@ class _Worker:
 
     def score(self, directions: NDArray[np.float32], start: int) -> FeatureBlock:
         """Score the directions of one block; ``start`` is the index of the first."""
-        refuse_non_finite(directions, "The decoder", start)
+        check_finite(directions, "The decoder", start)
         logit_weights = self._product(directions)
         numbers, zero_direction = np.empty((len(directions), 5)), np.empty(len(directions), np.bool_)
         moments_rows(logit_weights, self._inverse_column_norms, numbers, zero_direction)
@@ -180,12 +174,19 @@ class _Worker:
 
 
 def _make_workers(
-    unembedding: NDArray[np.float32], inverse_column_norms: NDArray[np.float64], sets: SetMatrix, threads: int
+    unembedding: PackedUnembedding, inverse_column_norms: NDArray[np.float64], sets: SetMatrix, threads: int
 ) -> list[_Worker]:
-    factor = filled_up(unembedding)
-    library = installed_library()
-    walks = [CompiledWalk(library, sets) if library else NumbaWalk(sets) for _ in range(threads)]
-    return [_Worker(TileProduct(unembedding, factor), walk, inverse_column_norms, sets) for walk in walks]
+    library = unembedding.library
+    native_sets = NativeSets.from_matrix(sets) if library else None
+    return [
+        _Worker(
+            TileProduct(unembedding),
+            CompiledWalk(library, native_sets) if library and native_sets else NumbaWalk(sets),
+            inverse_column_norms,
+            sets,
+        )
+        for _ in range(threads)
+    ]
 
 
 def _score_in_threads(directions: NDArray[np.float32], workers: list[_Worker]) -> Iterator[FeatureBlock]:
@@ -201,7 +202,8 @@ def _score_in_threads(directions: NDArray[np.float32], workers: list[_Worker]) -
         finally:
             idle.put(worker)
 
-    return in_threads(score, range(0, len(directions), TILE_ROWS), len(workers))
+    with one_blas_thread():  # numpy's product, where the C library does not make it, keeps its bits with one
+        yield from in_threads(score, range(0, len(directions), TILE_ROWS), len(workers))
 
 
 def _finish_moments(numbers: NDArray[np.float64], rows: NDArray[np.float32], start: int) -> None:

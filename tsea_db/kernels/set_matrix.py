@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tsea_db.errors import TokenSetError
-from tsea_db.kernels.bit_rows import BitRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,11 +71,6 @@ class SetMatrix:
     def walked(self) -> WalkedSets:
         """The sets as the walk down a ranking wants them: by token, a large set replaced by its small complement."""
         return WalkedSets.from_matrix(self)
-
-    @cached_property
-    def bit_rows(self) -> BitRows:
-        """The same as rows of bits, for the compiled walk."""
-        return BitRows.from_walked(self.walked)
 
 
 class WalkedSets(NamedTuple):

@@ -16,8 +16,9 @@ import torch
 from torch.nn.functional import embedding_bag, pad
 
 from tsea_db.errors import InputError, WeightsError
-from tsea_db.kernels.logit_weights import TILE_ROWS, column_norms, refuse_mismatch, refuse_non_finite
+from tsea_db.kernels.logit_weights import check_factors
 from tsea_db.kernels.moments import inverse_norms
+from tsea_db.kernels.product import check_finite, column_norms
 from tsea_db.kernels.ranking import LISTED_TOKENS
 from tsea_db.kernels.resources import available_memory
 from tsea_db.kernels.scoring import FeatureBlock
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from tsea_db.kernels.set_matrix import SetMatrix
 
 _LOG = logging.getLogger(__name__)
+
+DEVICE_TILE_ROWS = 256
+"""Directions in one product on a device."""
 
 _CELLS_PER_STEP = 1 << 24
 """Pairs of a feature with a token, or with a block and a set, looked at at once; fewer where memory is short."""
@@ -100,7 +104,7 @@ def score_features_on_device(
     unembedding_norms: NDArray[np.float64] | None = None,
     matmul_precision: str = "highest",
 ) -> Iterator[FeatureBlock]:
-    """Score every feature against every set on a torch device, a block of TILE_ROWS features at a time.
+    """Score every feature against every set on a torch device, a block of DEVICE_TILE_ROWS features at a time.
 
     Within a block, as many features are ranked and walked at once as fit the device's memory; where it turns out to be
     short, fewer, which the log tells.
@@ -121,13 +125,13 @@ def score_features_on_device(
         InputError: the device cannot be used or its memory is too small for one feature, or the sets are over another
             vocabulary.
     """
-    refuse_mismatch(directions, unembedding)
+    check_factors(directions, unembedding)
     if sets.n_tokens != unembedding.shape[1]:
         raise InputError(
             f"The token sets are over {sets.n_tokens} tokens but the unembedding has {unembedding.shape[1]} columns: "
             "build the sets from this model's tokenizer."
         )
-    refuse_non_finite(unembedding, "The unembedding")
+    check_finite(unembedding, "The unembedding")
     norms = column_norms(unembedding) if unembedding_norms is None else unembedding_norms
     chosen = resolve_device(device)
     try:
@@ -157,10 +161,10 @@ def _precision(name: str) -> Iterator[None]:
 def _score_blocks(
     directions: NDArray[np.float32], tables: _DevicePass, matmul_precision: str
 ) -> Iterator[FeatureBlock]:
-    tile = np.zeros((TILE_ROWS, directions.shape[1]), np.float32)
-    for start in range(0, len(directions), TILE_ROWS):
-        rows = np.array(directions[start : start + TILE_ROWS])
-        refuse_non_finite(rows, "The decoder", start)
+    tile = np.zeros((DEVICE_TILE_ROWS, directions.shape[1]), np.float32)
+    for start in range(0, len(directions), DEVICE_TILE_ROWS):
+        rows = np.array(directions[start : start + DEVICE_TILE_ROWS])
+        check_finite(rows, "The decoder", start)
         # Always the same shape: BLAS picks its routine, and with it the last bits, by the shape of the factors.
         tile[: len(rows)] = rows
         tile[len(rows) :] = 0.0
@@ -189,7 +193,7 @@ class _DevicePass:
         self._inverse = torch.from_numpy(inverse_column_norms).to(device)
         self._sets = _put_on_device(sets, device)
         cells_per_feature = sets.n_tokens + sets.n_sets * -(-sets.n_tokens // _BLOCK)
-        wanted = min(TILE_ROWS, max(1, _CELLS_PER_STEP // cells_per_feature))
+        wanted = min(DEVICE_TILE_ROWS, max(1, _CELLS_PER_STEP // cells_per_feature))
         spare = _spare_memory(device)
         fitting = wanted if spare is None else max(1, spare // 2 // (_BYTES_PER_CELL * cells_per_feature))
         self._rows_at_once = min(wanted, fitting)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 import tempfile
 import zipfile
 import zlib
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tsea_db.disk_cache import cache_folder
 from tsea_db.token_sets.catalogue import build_catalogue
 from tsea_db.token_sets.token_set import TokenSet
 
@@ -30,19 +29,6 @@ if TYPE_CHECKING:
     from tsea_db.token_sets.vocabulary import Vocabulary
 
 _TEXTS = ("name", "family", "phrase", "definition", "source", "version", "tags")
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for files that can be made again: ``TSEA_CACHE_DIR``, or the system's custom."""
-    if own := os.environ.get("TSEA_CACHE_DIR"):
-        return Path(own)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "tsea-db"
 
 
 @cache
@@ -61,7 +47,7 @@ def load_catalogue(vocabulary: Vocabulary, folder: Path | None = None) -> list[T
 
     Args:
         vocabulary: What the members are drawn from.
-        folder: Where libraries are kept; by default :func:`cache_folder`.
+        folder: Where libraries are kept; by default :func:`tsea_db.disk_cache.cache_folder`.
     """
     key = hashlib.sha256(f"{vocabulary.content_hash} {catalogue_hash()}".encode()).hexdigest()
     path = (folder or cache_folder()) / f"token-sets-{key[:32]}.npz"
