@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.kernels.oracle import Rows, assert_matches_oracle
+from tsea_db.errors import InstallationError
 from tsea_db.kernels.compiled_walk import CompiledWalk
 from tsea_db.kernels.native import Instructions, installed_library, open_library
-from tsea_db.kernels.native_sets import NativeSets
+from tsea_db.kernels.native_sets import SMALL_SET, NativeSets
 from tsea_db.kernels.native_sources import FOLDER, sources_hash
 from tsea_db.kernels.ranking import order_rows
 from tsea_db.kernels.running_sum import EnrichmentScores, NumbaWalk, RankedScores
@@ -26,17 +28,38 @@ LEVELS = list(Instructions)
 V = 150
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    """The source as it is now, built as setup.py builds it."""
+def build(folder: Path, built_from: str) -> Path:
+    """Build the sources as they are now, as setup.py does, with a hash of one's own."""
     compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0]) or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
-    built = tmp_path_factory.mktemp("native") / "native.so"
+    built = folder / "native.so"
     flags = ["-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
-    macro = f'-DTSEA_SOURCES_HASH="{sources_hash()}"'
+    macro = f'-DTSEA_SOURCES_HASH="{built_from}"'
     subprocess.run([compiler, *flags, macro, *map(str, FOLDER.glob("*.c")), "-o", str(built), "-lm"], check=True)
-    return open_library(built)
+    return built
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    return open_library(build(tmp_path_factory.mktemp("native"), sources_hash()))
+
+
+def test_a_library_built_from_other_sources_is_refused(tmp_path: Path) -> None:
+    built = build(tmp_path, "0" * 64)
+    with pytest.raises(InstallationError, match=r"native.so was built from other C files.*pip install.*NO_EXTENSION=1"):
+        open_library(built)
+
+
+def test_the_hash_covers_every_c_file(tmp_path: Path) -> None:
+    for path in [*FOLDER.glob("*.c"), *FOLDER.glob("*.h")]:
+        shutil.copy(path, tmp_path)
+    assert sources_hash(tmp_path) == sources_hash()
+    for path in tmp_path.iterdir():
+        text = path.read_text()
+        path.write_text(text + "/* changed */")
+        assert sources_hash(tmp_path) != sources_hash(), path.name
+        path.write_text(text)
 
 
 def walked(library: ctypes.CDLL, logit_weights: Rows, sets: SetMatrix, level: int, spread: float = 1.0) -> RankedScores:
@@ -96,6 +119,18 @@ def test_scores_equal_the_definition(library: ctypes.CDLL, rng: np.random.Genera
 def test_shapes_that_fill_no_block(library: ctypes.CDLL, rng: np.random.Generator, n_tokens: int, n_sets: int) -> None:
     logit_weights = rng.standard_normal((3, n_tokens), dtype=np.float32)
     assert_same_as_numba(library, logit_weights, some_sets(rng, n_tokens, n_sets))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_sets_on_either_side_of_the_size_that_counts_as_small(
+    library: ctypes.CDLL, rng: np.random.Generator, tied: bool
+) -> None:
+    logit_weights = rng.standard_normal((6, 1_500), dtype=np.float32)
+    if tied:
+        logit_weights = logit_weights.round(1)
+    sizes = [k for near in (16, 32, SMALL_SET) for k in (near - 1, near, near + 1)]
+    members = [rng.choice(1_500, k, replace=False) for k in [*sizes, *(1_500 - k for k in sizes)]]
+    assert_same_as_numba(library, logit_weights, SetMatrix.from_sets(members, 1_500))
 
 
 def test_more_sets_than_a_row_of_bits_holds(library: ctypes.CDLL, rng: np.random.Generator) -> None:
