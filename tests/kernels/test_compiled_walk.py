@@ -125,12 +125,15 @@ def test_shapes_that_fill_no_block(library: ctypes.CDLL, rng: np.random.Generato
 def test_sets_on_either_side_of_the_size_that_counts_as_small(
     library: ctypes.CDLL, rng: np.random.Generator, tied: bool
 ) -> None:
-    logit_weights = rng.standard_normal((6, 1_500), dtype=np.float32)
+    n_tokens = 400 * (SMALL_SET + 1)
+    logit_weights = rng.standard_normal((3, n_tokens), dtype=np.float32)
     if tied:
-        logit_weights = logit_weights.round(1)
-    sizes = [k for near in (16, 32, SMALL_SET) for k in (near - 1, near, near + 1)]
-    members = [rng.choice(1_500, k, replace=False) for k in [*sizes, *(1_500 - k for k in sizes)]]
-    assert_same_as_numba(library, logit_weights, SetMatrix.from_sets(members, 1_500))
+        logit_weights = logit_weights.round(2)
+    sizes = [0, 1, *(k for near in (16, 32, SMALL_SET) for k in (near - 1, near, near + 1))]
+    members = [rng.choice(n_tokens, k, replace=False) for k in [*sizes, *(n_tokens - k for k in sizes)]]
+    sets = SetMatrix.from_sets(members, n_tokens)
+    assert NativeSets.from_matrix(sets).lane_sizes.tolist() == [SMALL_SET + 1] * 2
+    assert_same_as_numba(library, logit_weights, sets)
 
 
 def test_more_sets_than_a_row_of_bits_holds(library: ctypes.CDLL, rng: np.random.Generator) -> None:

@@ -8,7 +8,15 @@
 
 #define BUCKET_TOKENS 4     /* tokens to a bucket on average */
 #define BUCKET_RANGE 5.0    /* buckets cover this many standard deviations on either side of the mean */
+#define CHUNK 512           /* tokens whose buckets are found at once: they stay in the first-level cache */
 #define LARGEST_COUNTED 128 /* keys of a bucket that are ordered by counting */
+
+/* How weights become buckets. */
+typedef struct {
+    float top;        /* the weight at which the first bucket starts */
+    float per_weight; /* buckets to one unit of weight */
+    float last;       /* the last bucket */
+} bucket_steps;
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -21,7 +29,7 @@ static int compare_keys(const void *a, const void *b)
 
 /* One copy of the kernels. */
 typedef struct {
-    void (*assign_buckets)(const float *, int64_t, float, float, float, uint32_t *, int32_t *);
+    void (*assign_buckets)(const float *, int64_t, bucket_steps, uint32_t *, int32_t *);
     void (*order_buckets)(const int64_t *, const uint8_t *, int64_t, int64_t *);
     uint64_t (*group_ends)(const int64_t *);
 } kernels;
@@ -56,8 +64,6 @@ int64_t lay_out_ranking(ranking *row, char *memory, int64_t n_tokens)
     row->n_buckets = bucket_count(n_tokens);
     row->n_blocks = (n_tokens + BLOCK - 1) / BLOCK;
 #define PART(field, count) row->field = take_part(memory, &used, (int64_t)sizeof *row->field * (count))
-    PART(images, n_tokens);
-    PART(buckets, n_tokens);
     PART(places, row->n_buckets);
     PART(starts, n_tokens + SEGMENT + 1);
     PART(scattered, n_tokens + SEGMENT); /* segments and blocks are read in full past the last token */
@@ -67,14 +73,19 @@ int64_t lay_out_ranking(ranking *row, char *memory, int64_t n_tokens)
     return used;
 }
 
-/* Write the keys bucket by bucket and mark where buckets start. */
-static void scatter_keys(ranking *row)
+/* Count the tokens of each bucket, so that places[b] becomes where bucket b starts, and mark these places. */
+static void find_starts(const kernels *use, const float *weights, bucket_steps steps, ranking *row)
 {
     int64_t n = row->n_tokens;
-    uint32_t *places = row->places, before = 0;
+    uint32_t *places = row->places, images[CHUNK], before = 0;
+    int32_t buckets[CHUNK];
     memset(places, 0, sizeof *places * (size_t)row->n_buckets);
     memset(row->starts, 0, (size_t)(n + SEGMENT + 1));
-    for (int64_t i = 0; i < n; i++) places[row->buckets[i]]++;
+    for (int64_t first = 0; first < n; first += CHUNK) {
+        int64_t n_here = n - first < CHUNK ? n - first : CHUNK;
+        use->assign_buckets(weights + first, n_here, steps, images, buckets);
+        for (int64_t i = 0; i < n_here; i++) places[buckets[i]]++;
+    }
     for (int64_t b = 0; b < row->n_buckets; b++) {
         uint32_t count = places[b];
         places[b] = before;
@@ -82,8 +93,20 @@ static void scatter_keys(ranking *row)
         before += count;
     }
     row->starts[n] = 1;
-    for (int64_t i = 0; i < n; i++)
-        row->scattered[places[row->buckets[i]]++] = (int64_t)row->images[i] << TOKEN_BITS | i;
+}
+
+/* Write the keys bucket by bucket. Buckets are found again rather than kept: that costs less than the cache they take. */
+static void scatter_keys(const kernels *use, const float *weights, bucket_steps steps, ranking *row)
+{
+    int64_t n = row->n_tokens;
+    uint32_t images[CHUNK];
+    int32_t buckets[CHUNK];
+    for (int64_t first = 0; first < n; first += CHUNK) {
+        int64_t n_here = n - first < CHUNK ? n - first : CHUNK;
+        use->assign_buckets(weights + first, n_here, steps, images, buckets);
+        for (int64_t i = 0; i < n_here; i++)
+            row->scattered[row->places[buckets[i]]++] = (int64_t)images[i] << TOKEN_BITS | (first + i);
+    }
     for (int64_t i = n; i < n + SEGMENT; i++) row->scattered[i] = INT64_MAX;
 }
 
@@ -102,11 +125,13 @@ static void mark_group_ends(const kernels *use, ranking *row)
 void rank_tokens(const float *weights, double mean, double std, int32_t level, ranking *row)
 {
     const kernels *use = &by_level[level];
-    float top = (float)(mean + BUCKET_RANGE * std);
-    float step = (float)((double)row->n_buckets / (2 * BUCKET_RANGE * std));
-    use->assign_buckets(
-        weights, row->n_tokens, top, step, (float)(row->n_buckets - 1), row->images, row->buckets);
-    scatter_keys(row);
+    bucket_steps steps = {
+        .top = (float)(mean + BUCKET_RANGE * std),
+        .per_weight = (float)((double)row->n_buckets / (2 * BUCKET_RANGE * std)),
+        .last = (float)(row->n_buckets - 1),
+    };
+    find_starts(use, weights, steps, row);
+    scatter_keys(use, weights, steps, row);
     use->order_buckets(row->scattered, row->starts, row->n_tokens, row->ranked);
     mark_group_ends(use, row);
 }

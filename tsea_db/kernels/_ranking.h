@@ -12,8 +12,6 @@
 
 /* One row's ranking and the working memory of making it; every part starts on a cache line. */
 typedef struct {
-    uint32_t *images;     /* per token: the upper part of its key */
-    int32_t *buckets;     /* per token */
     uint32_t *places;     /* per bucket: where its next key goes */
     uint8_t *starts;      /* per place: whether a bucket starts there */
     int64_t *scattered;   /* keys by bucket */

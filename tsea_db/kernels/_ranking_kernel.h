@@ -4,15 +4,15 @@
    highest first, over a few standard deviations. Adding 0 makes -0.0 the same as +0.0. Each operation on the way to the
    bucket is monotone in the weight, so buckets are in order and equal weights share one. */
 static TARGET void FN(assign_buckets)(
-    const float *weights, int64_t n, float top, float step, float last, uint32_t *images, int32_t *buckets)
+    const float *weights, int64_t n, bucket_steps steps, uint32_t *images, int32_t *buckets)
 {
     for (int64_t i = 0; i < n; i++) {
-        float weight = weights[i] + 0.0f, place = (top - weight) * step;
+        float weight = weights[i] + 0.0f, place = (steps.top - weight) * steps.per_weight;
         int32_t bits;
         memcpy(&bits, &weight, sizeof bits);
         images[i] = (uint32_t)(bits ^ (~(bits >> 31) & 0x7FFFFFFF));
         place = place > 0.0f ? place : 0.0f;
-        place = place < last ? place : last;
+        place = place < steps.last ? place : steps.last;
         buckets[i] = (int32_t)place;
     }
 }

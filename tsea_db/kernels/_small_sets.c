@@ -11,7 +11,7 @@
 #define SMALL_LANES 16 /* members compared at once */
 
 typedef struct {
-    int32_t size, n_tokens, late, ties; /* as one_sum of _walk.c; whether any two tokens of the row tie */
+    int32_t size, n_tokens, late, ties; /* as one_sum of _walk.c; whether any member ties with a token */
 } small_set;
 
 #define KERNEL "_small_sets_kernel.h"
@@ -30,59 +30,70 @@ static kernel *const by_level[] = {
 int64_t lay_out_slot_ranks(slot_ranks *ranks, char *memory, int64_t n_slots)
 {
     int64_t used = 0;
-    ranks->starts = take_part(memory, &used, (int64_t)sizeof *ranks->starts * n_slots);
     ranks->ends = take_part(memory, &used, (int64_t)sizeof *ranks->ends * n_slots);
+    ranks->widths = take_part(memory, &used, (int64_t)sizeof *ranks->widths * n_slots);
     return used;
 }
 
-/* Note for every slot how many tokens come before its token's tie group and how many until its end. */
-static void invert_ranking(const small_tables *sets, const ranking *row, slot_ranks *ranks)
+void start_slots(slot_ranks *ranks, int64_t n_slots)
 {
-    const uint32_t *slots = sets->slot_of_token;
-    if (!row->has_ties) {
-        for (int64_t rank = 0; rank < row->n_tokens; rank++)
-            ranks->ends[slots[TOKEN_OF(row->ranked[rank])]] = (int32_t)rank + 1;
-        return;
-    }
-    for (int64_t start = 0, end; start < row->n_tokens; start = end) {
-        end = start + 1;
-        while (end < row->n_tokens && row->ranked[end] >> TOKEN_BITS == row->ranked[start] >> TOKEN_BITS) end++;
-        for (int64_t rank = start; rank < end; rank++) {
-            uint32_t slot = slots[TOKEN_OF(row->ranked[rank])];
-            ranks->starts[slot] = (int32_t)start;
-            ranks->ends[slot] = (int32_t)end;
+    for (int64_t slot = 0; slot < n_slots; slot++) ranks->widths[slot] = 1;
+}
+
+/* Note the tie groups of more than one token. With `undo`, forget them: few tokens tie, so the next row starts clean at
+   little cost. */
+static void note_ties(const token_place *places, const ranking *row, int undo, slot_ranks *ranks)
+{
+    for (int64_t block = 0, start = 0; block < row->n_blocks; block++) {
+        int64_t first = BLOCK * block, n_here = row->n_tokens - first < BLOCK ? row->n_tokens - first : BLOCK;
+        uint64_t ends = row->group_ends[block];
+        if (ends == ~(uint64_t)0 >> (BLOCK - n_here) && start == first) {
+            start = first + n_here;
+            continue;
+        }
+        for (; ends; ends &= ends - 1) {
+            int64_t end = first + __builtin_ctzll(ends) + 1, width = end - start;
+            for (int64_t rank = start; rank < end && width > 1; rank++) {
+                uint32_t slot = places[TOKEN_OF(row->ranked[rank])].slot;
+                ranks->ends[slot] = (int32_t)end;
+                ranks->widths[slot] = undo ? 1 : (int32_t)width;
+            }
+            start = end;
         }
     }
 }
 
-/* Look up the members' ranks and repeat the last to whole vectors. */
-static void look_up(
-    const uint32_t *members, int64_t k, const slot_ranks *ranks, int ties, int32_t *starts, int32_t *ends)
+/* Look up the members' ranks, repeat the last to whole vectors, and return whether any member ties with a token. */
+static int look_up(const uint32_t *members, int64_t k, const slot_ranks *ranks, int ties, int32_t *starts, int32_t *ends)
 {
     int64_t i = 0;
+    int32_t widest = 1;
     for (; i < k; i++) ends[i] = ranks->ends[members[i]];
     for (; i % SMALL_LANES; i++) ends[i] = ends[k - 1];
-    if (ties) {
-        for (i = 0; i < k; i++) starts[i] = ranks->starts[members[i]];
-        for (; i % SMALL_LANES; i++) starts[i] = starts[k - 1];
-    } else {
-        for (int64_t j = 0; j < i; j++) starts[j] = ends[j] - 1;
+    for (int64_t j = 0; j < i; j++) starts[j] = ends[j] - 1;
+    for (int64_t j = 0; j < k && ties; j++) {
+        int32_t width = ranks->widths[members[j]];
+        widest = width > widest ? width : widest;
+        starts[j] = ends[j] - width;
     }
+    for (int64_t j = k; j < i; j++) starts[j] = starts[k - 1];
+    return widest > 1;
 }
 
 void score_small_sets(
-    const small_tables *sets, const ranking *row, slot_ranks *ranks, int32_t level, const feature_results *results)
+    const set_tables *all, const ranking *row, slot_ranks *ranks, int32_t level, const feature_results *results)
 {
     _Alignas(64) int32_t starts[SMALL_SET], ends[SMALL_SET];
-    if (sets->n_sets == 0) return;
-    invert_ranking(sets, row, ranks);
+    const small_tables *sets = &all->small;
+    if (row->has_ties) note_ties(all->places, row, 0, ranks);
     for (int64_t i = 0; i < sets->n_sets; i++) {
         int64_t k = sets->offsets[i + 1] - sets->offsets[i], extremes[4] = {0};
         if (k) {
-            small_set set = {(int32_t)k, (int32_t)row->n_tokens, sets->complemented[i], row->has_ties};
-            look_up(sets->members + sets->offsets[i], k, ranks, row->has_ties, starts, ends);
+            int ties = look_up(sets->members + sets->offsets[i], k, ranks, row->has_ties, starts, ends);
+            small_set set = {(int32_t)k, (int32_t)row->n_tokens, sets->complemented[i], ties};
             by_level[level](set, starts, ends, extremes);
         }
         report_score(row, k, sets->complemented[i], extremes, sets->set_ids[i], results);
     }
+    if (row->has_ties) note_ties(all->places, row, 1, ranks);
 }

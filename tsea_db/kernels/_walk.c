@@ -206,15 +206,28 @@ static void walk_word(
     refine_all(use, sets, word, n_found, &lanes, work);
 }
 
+/* Look up the row of every token for the first group of sets, and note the ends of slots, as they are without ties. */
+static void look_up_tokens(const token_place *places, workspace *work)
+{
+    int64_t n = work->row.n_tokens;
+    for (int64_t rank = 0; rank < n; rank++) {
+        token_place place = places[TOKEN_OF(work->row.ranked[rank])];
+        work->row_ids[rank] = place.row;
+        work->ranks.ends[place.slot] = (int32_t)rank + 1;
+    }
+    for (int64_t rank = n; rank < work->row.n_blocks * BLOCK; rank++) work->row_ids[rank] = 0;
+}
+
 /* Count the hits of the sets of one group, block by block. */
 static void count_group(const kernels *use, const lane_tables *sets, int64_t group, int64_t n_words, workspace *work)
 {
     int64_t n = work->row.n_tokens, n_blocks = work->row.n_blocks;
-    const uint32_t *row_of_token = sets->row_of_token + group * n;
     const uint64_t *rows = sets->rows + ROW_WORDS * sets->first_rows[group];
     uint64_t planes[PLANES * ROW_WORDS];
-    for (int64_t rank = 0; rank < n; rank++) work->row_ids[rank] = row_of_token[TOKEN_OF(work->row.ranked[rank])];
-    for (int64_t rank = n; rank < n_blocks * BLOCK; rank++) work->row_ids[rank] = 0;
+    if (group > 0) {
+        const uint32_t *row_of_token = sets->row_of_token + (group - 1) * n;
+        for (int64_t rank = 0; rank < n; rank++) work->row_ids[rank] = row_of_token[TOKEN_OF(work->row.ranked[rank])];
+    }
     for (int64_t block = 0; block < n_blocks; block++) {
         use->count_block(work->row_ids + BLOCK * block, rows, planes);
         for (int64_t word = 0; word < n_words; word++)
@@ -298,13 +311,15 @@ EXPORT void tsea_score_rows(
     workspace work;
     level = instruction_level(level);
     lay_out(&work, memory, sets->n_tokens, sets->small.n_slots, sets->lanes.n_lanes);
+    start_slots(&work.ranks, sets->small.n_slots);
     for (int64_t row = 0; row < n_rows; row++) {
         rank_tokens(weights + row * stride, means[row], stds[row], level, &work.row);
         for (int64_t i = 0; i < here.n_listed; i++) {
             here.top_ids[i] = (int32_t)TOKEN_OF(work.row.ranked[i]);
             here.bottom_ids[i] = (int32_t)TOKEN_OF(work.row.ranked[sets->n_tokens - 1 - i]);
         }
-        score_small_sets(&sets->small, &work.row, &work.ranks, level, &here);
+        look_up_tokens(sets->places, &work);
+        score_small_sets(sets, &work.row, &work.ranks, level, &here);
         score_lanes(&by_level[level], &sets->lanes, &work, &here);
         here.top_ids += here.n_listed;
         here.bottom_ids += here.n_listed;

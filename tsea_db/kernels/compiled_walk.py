@@ -25,7 +25,6 @@ class _SmallTables(ctypes.Structure):
         ("complemented", ctypes.c_void_p),
         ("offsets", ctypes.c_void_p),
         ("members", ctypes.c_void_p),
-        ("slot_of_token", ctypes.c_void_p),
         ("n_slots", ctypes.c_int64),
     )
 
@@ -51,6 +50,7 @@ class _SetTables(ctypes.Structure):
     _fields_ = (
         ("n_tokens", ctypes.c_int64),
         ("n_sets", ctypes.c_int64),
+        ("places", ctypes.c_void_p),
         ("small", _SmallTables),
         ("lanes", _LaneTables),
     )
@@ -80,13 +80,19 @@ class CompiledWalk:
 
     def __init__(self, library: ctypes.CDLL, sets: NativeSets, instructions: int | None = None) -> None:
         bits = sets.bits
-        small = (sets.small_ids, sets.small_complemented, sets.small_offsets, sets.small_members, sets.slot_of_token)
+        small = (sets.small_ids, sets.small_complemented, sets.small_offsets, sets.small_members)
         lanes = (sets.lane_ids, sets.lane_complemented, sets.lane_sizes)
-        lanes_bits = (bits.first_rows, bits.row_of_token, bits.rows, bits.columns)
+        lanes_bits = (
+            bits.first_rows,
+            bits.row_of_token[1:],
+            bits.rows,
+            bits.columns,
+        )  # places hold the first group's rows
         self._sets = sets  # keeps the arrays alive that the tables point to
         self._tables = _SetTables(
             sets.n_tokens,
             sets.n_sets,
+            sets.places.ctypes.data,
             _SmallTables(len(sets.small_ids), *(array.ctypes.data for array in small), sets.n_slots),
             _LaneTables(len(sets.lane_ids), *(array.ctypes.data for array in (*lanes, *lanes_bits))),
         )

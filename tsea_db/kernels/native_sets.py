@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from tsea_db.kernels.set_matrix import SetMatrix
 
 SMALL_SET = 128
-"""Members up to which a set counts as small: comparing all pairs is then less work than counting blocks of ranks."""
+"""Largest set that counts as small, in any vocabulary; mirrors ``_walk.h``."""
+
+_TOKENS_TO_A_MEMBER = 400
+"""Comparing all pairs of k members takes k^2 steps, counting blocks of ranks V: measured to be even about here."""
 
 GROUP_SETS = 256
 """Sets whose bits share a row."""
@@ -31,7 +34,7 @@ class BitRows(NamedTuple):
     Attributes:
         first_rows: int64 ``(n_groups + 1,)``; group ``g`` has rows ``first_rows[g] .. first_rows[g + 1] - 1``, the
             first of them without any bit.
-        row_of_token: uint32 ``(n_groups, V)``, counted from the group's first row.
+        row_of_token: uint32 ``(n_groups, V)``, counted from the group's first row; at least one group.
         rows: uint64 ``(n_rows, 4)``; bit ``s % 64`` of word ``s // 64`` belongs to set ``s`` of the group.
         columns: uint8 ``(n_rows * 32,)``, the same bits by bytes, each group transposed: what the walk of one set looks
             up fits the first-level cache.
@@ -45,13 +48,13 @@ class BitRows(NamedTuple):
     @classmethod
     def from_members(cls, tokens: NDArray[np.int32], sets: NDArray[np.int64], n_sets: int, n_tokens: int) -> Self:
         """Pack the memberships ``tokens[i]`` in ``sets[i]`` of ``n_sets`` sets."""
-        groups = [_distinct_rows(tokens, sets - first, n_tokens) for first in range(0, n_sets, GROUP_SETS)]
+        groups = [_distinct_rows(tokens, sets - first, n_tokens) for first in range(0, max(1, n_sets), GROUP_SETS)]
         rows = aligned_empty((sum(len(distinct) for distinct, _ in groups), _WORDS), np.uint64)
-        np.concatenate([distinct for distinct, _ in groups] or [rows], out=rows)
+        np.concatenate([distinct for distinct, _ in groups], out=rows)
         first_rows = np.cumsum([0, *(len(distinct) for distinct, _ in groups)])
-        row_of_token = np.array([row for _, row in groups], np.uint32).reshape(-1, n_tokens)
+        row_of_token = np.array([row for _, row in groups], np.uint32)
         columns = [distinct.astype("<u8").view(np.uint8).T.ravel() for distinct, _ in groups]
-        return cls(first_rows, row_of_token, rows, np.concatenate([*columns, np.empty(0, np.uint8)]))
+        return cls(first_rows, row_of_token, rows, np.concatenate(columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +69,8 @@ class NativeSets:
         small_offsets: int64 ``(n_small + 1,)``.
         small_members: uint32; small set ``i`` counts the tokens of slots
             ``small_members[small_offsets[i]:small_offsets[i + 1]]``.
-        slot_of_token: uint32 ``(V,)``; tokens of small sets have a slot each, from 1, all others share slot 0.
-        n_slots: number of slots, slot 0 included.
+        n_slots: number of slots. Tokens of small sets have a slot each, from 1; all others share slot 0.
+        places: uint32 ``(V, 2)``; each token's row in the first group of ``bits``, and its slot.
         lane_ids: int64 ``(n_lanes,)``, places of the other sets among all.
         lane_complemented: bool ``(n_lanes,)``.
         lane_sizes: int64 ``(n_lanes,)``, members of their counted sides.
@@ -80,8 +83,8 @@ class NativeSets:
     small_complemented: NDArray[np.bool_]
     small_offsets: NDArray[np.int64]
     small_members: NDArray[np.uint32]
-    slot_of_token: NDArray[np.uint32]
     n_slots: int
+    places: NDArray[np.uint32]
     lane_ids: NDArray[np.int64]
     lane_complemented: NDArray[np.bool_]
     lane_sizes: NDArray[np.int64]
@@ -94,13 +97,15 @@ class NativeSets:
         tokens = np.repeat(np.arange(sets.n_tokens, dtype=np.int32), np.diff(walked.token_offsets))
         by_set = np.argsort(walked.set_ids, kind="stable")
         tokens, set_ids = tokens[by_set], walked.set_ids[by_set]
-        small = walked.sizes <= SMALL_SET
+        small = walked.sizes <= min(SMALL_SET, sets.n_tokens // _TOKENS_TO_A_MEMBER)
         small_ids, lane_ids = np.flatnonzero(small), np.flatnonzero(~small)
         lane_of_set = np.cumsum(~small) - 1
         in_lane = ~small[set_ids]
         small_tokens, slots = np.unique(tokens[~in_lane], return_inverse=True)
-        slot_of_token = np.zeros(sets.n_tokens, np.uint32)
-        slot_of_token[small_tokens] = np.arange(1, len(small_tokens) + 1)
+        bits = BitRows.from_members(tokens[in_lane], lane_of_set[set_ids[in_lane]], len(lane_ids), sets.n_tokens)
+        places = np.zeros((sets.n_tokens, 2), np.uint32)
+        places[:, 0] = bits.row_of_token[0]
+        places[small_tokens, 1] = np.arange(1, len(small_tokens) + 1)
         return cls(
             n_tokens=sets.n_tokens,
             n_sets=sets.n_sets,
@@ -108,12 +113,12 @@ class NativeSets:
             small_complemented=walked.complemented[small],
             small_offsets=np.cumsum([0, *walked.sizes[small]]),
             small_members=(slots + 1).astype(np.uint32),
-            slot_of_token=slot_of_token,
             n_slots=len(small_tokens) + 1,
+            places=places,
             lane_ids=lane_ids,
             lane_complemented=walked.complemented[~small],
             lane_sizes=walked.sizes[~small],
-            bits=BitRows.from_members(tokens[in_lane], lane_of_set[set_ids[in_lane]], len(lane_ids), sets.n_tokens),
+            bits=bits,
         )
 
 
