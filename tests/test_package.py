@@ -14,9 +14,9 @@ from tests.tiny_lm import ROOT
 
 def test_public_names() -> None:
     assert sorted(tsea_db.__all__) == [
-        "Calibrated", "FeatureReport", "ModelWeights", "SaeWeights", "Store", "TokenSet", "TseaError", "Vocabulary",
-        "__version__", "build_catalogue", "create", "enrichment", "load_model", "load_sae", "open", "score_direction",
-        "upgrade", "weighted_es",
+        "Calibrated", "FeatureReport", "ModelWeights", "NullPlan", "SaeWeights", "Store", "TokenSet", "TseaError",
+        "Vocabulary", "__version__", "build_catalogue", "create", "enrichment", "load_model", "load_sae", "open",
+        "score_direction", "upgrade", "weighted_es",
     ]  # fmt: skip
     assert all(getattr(tsea_db, name) is not None for name in tsea_db.__all__)
     assert dir(tsea_db) == sorted(tsea_db.__all__)
