@@ -13,6 +13,7 @@ import pytest
 
 import tsea_db
 from tests import tiny_lm
+from tests.tiny_lm import SMALL
 from tsea_db.errors import InputError
 from tsea_db.kernels.device import choose_device, precision_of, with_precision
 
@@ -21,7 +22,7 @@ SAE = tiny_lm.sae("blocks.2.mlp")
 
 def scores(path: Path, device: str) -> pd.DataFrame:
     store = tsea_db.open(path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [SAE], device=device, progress=False)
+    store.ingest(tiny_lm.MODEL, [SAE], device=device, **SMALL)
     return store.sql("from scores order by set_id, feature").df()
 
 
@@ -42,7 +43,7 @@ def test_an_ingest_by_torch_stores_the_same_numbers(primed_path: Path, tmp_path:
 
 def test_pending_sets_are_scored_on_the_device(primed_path: Path, tmp_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [SAE], progress=False)
+    store.ingest(tiny_lm.MODEL, [SAE], **SMALL)
     (tmp_path / "own.toml").write_text('[[set]]\nname = "mine"\nids = [5, 6, 7, 100, 2000]')
     store.add_sets(tmp_path / "own.toml")
     [done] = store.ingest_pending(device="torch:cpu", progress=False)
@@ -71,7 +72,7 @@ def test_precisions() -> None:
 
 def test_pending_keeps_to_the_precision_that_was_stored(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [SAE], progress=False)
+    store.ingest(tiny_lm.MODEL, [SAE], **SMALL)
     for table in ("saes", "unembeddings"):
         store.sql(f"update {table} set processing = '{with_precision('folded+centred', 'high')}'")
     with pytest.raises(InputError, match="is for --device cuda"):
