@@ -18,7 +18,7 @@ from tests.shared import Shared
 from tsea_db import Store, schema
 
 # Stores take seconds to fill or to copy: `make check` leaves these tests out.
-_SLOW_FIXTURES = {"tiny_store", "labelled_store", "own_store", "primed_file", "kept_model"}
+_SLOW_FIXTURES = {"tiny_store", "small_store", "primed_file", "kept_model"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +69,24 @@ def labelled_store(tiny_store: Store, shared: Shared) -> Store:
         copy_of(tiny_store, folder / "labelled.duckdb").label()
 
     return tsea_db.open(shared.folder("labelled", fill) / "labelled.duckdb")
+
+
+@pytest.fixture(scope="session")
+def small_store(shared: Shared) -> Store:
+    """Return a labelled store with some SAEs and some sets, for reading only: for what is long on all."""
+
+    def fill(folder: Path) -> None:
+        store = tsea_db.create(folder / "small.duckdb")
+        store.ingest(tiny_lm.MODEL, tiny_lm.SOME_SAES, **tiny_lm.SMALL)
+        store.label()
+
+    return tsea_db.open(shared.folder("small", fill) / "small.duckdb")
+
+
+@pytest.fixture
+def own_small_store(small_store: Store, tmp_path: Path) -> Store:
+    """Return a copy of the small labelled store that a test may change."""
+    return copy_of(small_store, tmp_path / "own-small.duckdb")
 
 
 def copy_of(store: Store, path: Path) -> Store:
