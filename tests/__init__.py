@@ -1,6 +1,7 @@
-"""The tests. pytest-xdist spreads them over the cores; each process computes on one thread.
+"""The tests. pytest-xdist spreads them over the cores; each of its processes computes on one thread.
 
-The number of threads is set before NumPy is imported. A test that needs more starts a process of its own.
+They inherit what is set here: a plugin of pytest may have imported NumPy into this process already. A test that needs
+more threads starts a process of its own.
 """
 
 import os

@@ -18,6 +18,7 @@ from tests.tiny_lm import ROOT
 from tsea_db.errors import InputError
 
 
+@pytest.mark.slow
 def test_demo() -> None:
     command = [sys.executable, "-m", "benchmarks.demo", "--json"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)

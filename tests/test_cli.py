@@ -24,6 +24,7 @@ def tsea(*arguments: object, store: Path | None = None) -> Result:
     return CliRunner().invoke(main, [*named, *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_from_nothing_to_an_answer(tmp_path: Path) -> None:
     store = tmp_path / "new.duckdb"
     assert "Next: tsea --store" in tsea("init", store=store).output

@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import tsea_db
 from tests.tiny_lm import ROOT
 
@@ -33,6 +35,7 @@ def test_nothing_imports_the_command_line() -> None:
         assert "tsea_db.cli" not in file.read_text(), file
 
 
+@pytest.mark.slow
 def test_the_wheel_works_and_leaves_no_stray_packages(tmp_path: Path) -> None:
     source = tmp_path / "source"
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()

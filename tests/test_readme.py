@@ -44,6 +44,7 @@ def test_the_commands_that_look_at_features(
     assert (tmp_path / "scores.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_the_commands_that_ingest(tmp_path: Path) -> None:
     commands = [line for line in section("Your own SAEs", "console").splitlines() if line.startswith("tsea")]
     assert [line.split()[1] for line in commands] == ["init", "ingest", "status"]
