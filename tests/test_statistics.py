@@ -401,7 +401,7 @@ def test_a_set_without_a_direction_has_a_reason(store_path: Path) -> None:
     U[:, others[1 : 2 * pairs.shape[1] : 2]] -= pairs
     model = replace(tiny_lm.model(), name="flat", unembedding=U.astype(np.float32), norm_weight=None)
     store = tsea_db.open(store_path, mode="rw")
-    [done] = store.ingest(model, [made_up(rows=60)], processing="raw", **SMALL)
+    [done] = store.ingest(model, [made_up(rows=60)], **SMALL | {"processing": "raw", "null_plan": LIKE_TINY})
     assert done.n_sets_without_z >= 1
     reasons = store.sets_without_z().set_index("name")["reason"]
     assert "same mean unembedding" in reasons["letter_q"]

@@ -11,7 +11,7 @@ from tsea_db import Store
 from tsea_db.errors import InputError
 
 
-def test_suggestion_and_false_labels(labelled_store: Store, small_store: Store, tmp_path: Path) -> None:
+def test_suggestion_and_false_labels(labelled_store: Store, tmp_path: Path) -> None:
     found = labelled_store.thresholds(levels=[0.05, 0.01, 0.001])
     by_q = found.by_q.set_index("q")
     stored = labelled_store.sql("select count(*) from labels where kind = 'set'").fetchall()
@@ -23,7 +23,7 @@ def test_suggestion_and_false_labels(labelled_store: Store, small_store: Store, 
     assert found.suggested_q == 0.01 or found.suggested_q == 0.05
     assert found.by_share["labels"].is_monotonic_decreasing
     page = tmp_path / "thresholds.html"
-    shown = tsea("thresholds", "--q", "0.01", "--plot", page, store=small_store.path)
+    shown = tsea("thresholds", "--q", "0.01", "--plot", page, store=labelled_store.path)
     assert "a looser q names noise" in shown.output
     assert "polyline" in page.read_text()
 
