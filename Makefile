@@ -1,17 +1,31 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test format clean
+TYPED := tsea_db cli migrations tests benchmarks examples/demo.py
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+# Where numbers could depend on the processor's BLAS, or on whether there is a C compiler.
+NUMERICAL := $(addprefix tests/kernels/test_,logit_weights.py moments.py ranking.py running_sum.py scoring.py) \
+	tests/test_enrichment.py
+
+.PHONY: demo check lint test format clean
 
 # What it is for: README.md. `make demo` and `make test` do all their own set-up.
 demo: .venv/installed
 	$(BIN)/python examples/demo.py demo.duckdb
 
-test: .venv/installed
+test: lint
+	$(PYTEST)
+	OPENBLAS_CORETYPE=Haswell $(PYTEST) -m "not slow" $(NUMERICAL)
+	TSEA_DB_NO_EXTENSION=1 $(PYTEST) -m "not slow" $(NUMERICAL)
+
+# Before every commit: all but the tests marked slow, which fill stores or start processes.
+check: lint
+	$(PYTEST) -m "not slow"
+
+lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy tsea_db cli migrations tests benchmarks examples/demo.py
-	$(BIN)/python -m pytest
+	$(BIN)/mypy $(TYPED)
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

@@ -24,9 +24,8 @@ from tsea_db.kernels.direction_null import unit_directions
 from tsea_db.kernels.resources import usable_cores
 from tsea_db.kernels.scoring import score_features
 from tsea_db.model_nulls import (
-    MOMENT_DRAWS,
-    NULL_DRAWS,
     ModelGeometry,
+    NullPlan,
     add_moment_null,
     add_overlaps,
     add_set_nulls,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
 D_MODEL, D_VOCAB = 768, 50_257
 STATISTICS_LIMIT, NULL_LIMIT = 0.25, 0.20
+PLAN = NullPlan()
 
 
 def token_sets(n_sets: int, rng: np.random.Generator) -> list[StoredSet]:
@@ -85,8 +85,8 @@ def measure(n_features: int, n_sets: int, n_scored: int) -> dict[str, float]:
         with StoreFile(path).writer() as engine:
             seconds = {"scores": score_seconds(geometry, rows, sets, n_scored)}
             with engine.begin() as connection:
-                seconds["null of sets"] = timed(lambda: add_set_nulls(connection, geometry, sets, Device(), int))
-                seconds["null of moments"] = timed(lambda: add_moment_null(connection, geometry, int))
+                seconds["null of sets"] = timed(lambda: add_set_nulls(connection, geometry, sets, PLAN, Device(), int))
+                seconds["null of moments"] = timed(lambda: add_moment_null(connection, geometry, PLAN, int))
                 seconds["overlaps"] = timed(lambda: add_overlaps(connection, geometry, sets))
                 measured = measured_sets(connection, geometry, sets)
                 seconds["tables for random tokens"] = timed(lambda: measured.token_null)
@@ -124,7 +124,7 @@ def main() -> None:
         print(json.dumps({"seconds": seconds, "shares": shares, "limits": limits, "cores": usable_cores()}))
         return
     print(f"{arguments.features} features x {arguments.sets} sets, d_model {D_MODEL}, {D_VOCAB} tokens, ", end="")
-    print(f"{usable_cores()} cores; {NULL_DRAWS} and {MOMENT_DRAWS} random directions")
+    print(f"{usable_cores()} cores; {PLAN.draws} and {PLAN.moment_draws} random directions")
     for name, value in seconds.items():
         print(f"{name:<28}{value:>10.1f} s")
     for name, share in shares.items():

@@ -1,4 +1,4 @@
-"""Fixtures that the whole suite shares."""
+"""Fixtures that the whole suite shares. What takes long to make is made once for all processes of a run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,32 @@ import pytest
 
 import tsea_db
 from tests import tiny_lm
+from tests.shared import Shared
 from tsea_db import Store, schema
+
+# Stores take seconds to fill or to copy: `make check` leaves these tests out.
+_SLOW_FIXTURES = {"tiny_store", "small_store", "primed_file", "kept_model"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a filled store as slow."""
+    for item in items:
+        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
+@pytest.fixture(scope="session")
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Return the folders that the processes of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return Shared((own.parent if hasattr(request.config, "workerinput") else own) / "shared")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def cache_folder(shared: Shared) -> Iterator[None]:
     """Keep caches out of the user's folder; subprocesses of the tests inherit it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TSEA_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TSEA_CACHE_DIR", str(shared.root / "cache"))
         yield
 
 
@@ -34,19 +52,41 @@ def tutorial() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def tiny_store(shared: Shared) -> Store:
     """Return a store with all SAEs of the small model, for reading only."""
-    path = tmp_path_factory.mktemp("tiny") / "tiny.duckdb"
-    tsea_db.create(path).ingest(tiny_lm.MODEL, tiny_lm.SAES, progress=False)
-    return tsea_db.open(path)
+
+    def fill(folder: Path) -> None:
+        tsea_db.create(folder / "tiny.duckdb").ingest(tiny_lm.MODEL, tiny_lm.SAES, progress=False)
+
+    return tsea_db.open(shared.folder("tiny", fill) / "tiny.duckdb")
 
 
 @pytest.fixture(scope="session")
-def labelled_store(tiny_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def labelled_store(tiny_store: Store, shared: Shared) -> Store:
     """Return a labelled copy of the small model's store, for reading only."""
-    path = tmp_path_factory.mktemp("labelled") / "labelled.duckdb"
-    copy_of(tiny_store, path).label()
-    return tsea_db.open(path)
+
+    def fill(folder: Path) -> None:
+        copy_of(tiny_store, folder / "labelled.duckdb").label()
+
+    return tsea_db.open(shared.folder("labelled", fill) / "labelled.duckdb")
+
+
+@pytest.fixture(scope="session")
+def small_store(shared: Shared) -> Store:
+    """Return a labelled store with some SAEs and some sets, for reading only: for what is long on all."""
+
+    def fill(folder: Path) -> None:
+        store = tsea_db.create(folder / "small.duckdb")
+        store.ingest(tiny_lm.MODEL, tiny_lm.SOME_SAES, **tiny_lm.SMALL)
+        store.label()
+
+    return tsea_db.open(shared.folder("small", fill) / "small.duckdb")
+
+
+@pytest.fixture
+def own_small_store(small_store: Store, tmp_path: Path) -> Store:
+    """Return a copy of the small labelled store that a test may change."""
+    return copy_of(small_store, tmp_path / "own-small.duckdb")
 
 
 def copy_of(store: Store, path: Path) -> Store:
@@ -69,19 +109,27 @@ def store_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def primed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a store with the small model, its sets and their nulls, but no SAE: nulls take most of an ingest's time."""
-    path = tmp_path_factory.mktemp("primed") / "primed.duckdb"
-    store = tsea_db.create(path)
+def primed_file(shared: Shared) -> Path:
+    """Make a store with the small model, some sets and their nulls, but no SAE: nulls take most of an ingest's time."""
+    return shared.folder("primed", _prime) / "primed.duckdb"
+
+
+def _prime(folder: Path) -> None:
+    store = tsea_db.create(folder / "primed.duckdb")
     one = tsea_db.SaeWeights("one", "memory", "blocks.0.hook_resid_post", "standard", np.eye(1, 192, dtype=np.float32))
-    store.ingest(tiny_lm.MODEL, [one], keep_weights=False, progress=False)
+    store.ingest(tiny_lm.MODEL, [one], keep_weights=False, **tiny_lm.SMALL)
     for table in store.sql("select table_name from duckdb_columns() where column_name = 'sae_id'").fetchall():
         if table[0] in schema.metadata.tables:
             store.sql(f"delete from {table[0]}")
-    return path
 
 
 @pytest.fixture
 def primed_path(tmp_path: Path, primed_file: Path) -> Path:
-    """Return the path of a store of one's own that has the small model, its sets and their nulls, but no SAE."""
+    """Return the path of a store of one's own that has the small model, some sets and their nulls, but no SAE."""
     return Path(shutil.copy(primed_file, tmp_path / "primed.duckdb"))
+
+
+@pytest.fixture(scope="session")
+def kept_model(shared: Shared) -> Path:
+    """Return a file with the small model, for processes that should not import TransformerLens."""
+    return shared.folder("model", lambda folder: tiny_lm.keep_model(folder / "model.pickle")) / "model.pickle"

@@ -18,6 +18,7 @@ from tests.tiny_lm import ROOT
 from tsea_db.errors import InputError
 
 
+@pytest.mark.slow
 def test_demo() -> None:
     command = [sys.executable, "-m", "benchmarks.demo", "--json"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
@@ -26,6 +27,7 @@ def test_demo() -> None:
     assert figures["store_mb"] > 1
 
 
+@pytest.mark.slow
 def test_the_sets_are_those_of_the_library() -> None:
     whole, some = load_library(), load_library(320)
     assert whole.n_sets >= 600

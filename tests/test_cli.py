@@ -24,6 +24,7 @@ def tsea(*arguments: object, store: Path | None = None) -> Result:
     return CliRunner().invoke(main, [*named, *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_from_nothing_to_an_answer(tmp_path: Path) -> None:
     store = tmp_path / "new.duckdb"
     assert "Next: tsea --store" in tsea("init", store=store).output
@@ -72,18 +73,18 @@ def test_overlaps(tiny_store: Store) -> None:
     assert "null_corr" in shown.output
 
 
-def test_calibrate(tiny_store: Store, tmp_path: Path) -> None:
+def test_calibrate(small_store: Store, tmp_path: Path) -> None:
     page = tmp_path / "qq.html"
-    shown = tsea("calibrate", "--features", 2000, "--json", "--plot", page, store=tiny_store.path)
+    shown = tsea("calibrate", "--features", 2000, "--json", "--plot", page, store=small_store.path)
     assert shown.exit_code == 0, shown.output
     report = json.loads(shown.stdout)
     assert set(report["share_p_below"]) == {"random_direction", "es", "random_token"}
     assert all(set(shares) == {"0.05", "0.01", "0.001"} for shares in report["share_p_below"].values())
     assert report["rotated_sae"]["sae"] == "blocks.1.hook_resid_pre"
     assert "<svg" in page.read_text()
-    table = tsea("calibrate", "--features", 500, "--level", 0.05, store=tiny_store.path)
+    table = tsea("calibrate", "--features", 500, "--level", 0.05, store=small_store.path)
     assert "Share of p below the level" in table.output
-    refused = tsea("calibrate", "--level", "0.0001", store=tiny_store.path)
+    refused = tsea("calibrate", "--level", "0.0001", store=small_store.path)
     assert (refused.exit_code, "draw 40000 or more" in refused.stderr) == (2, True)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +16,23 @@ import pytest
 
 import tsea_db
 from tests import tiny_lm
+from tests.tiny_lm import ROOT, SMALL
+from tsea_db import SaeWeights
 from tsea_db.errors import InputError
 from tsea_db.kernels.device import choose_device, precision_of, with_precision
 
-SAE = tiny_lm.sae("blocks.2.mlp")
+
+@cache
+def some_features() -> SaeWeights:
+    """An SAE of 64 features: tensors on the CPU are slow."""
+    whole = tsea_db.load_sae(tiny_lm.sae("blocks.2.mlp"))
+    assert whole.log10_density is not None
+    return replace(whole, W_dec=whole.W_dec[:64].copy(), log10_density=whole.log10_density[:64])
 
 
 def scores(path: Path, device: str) -> pd.DataFrame:
     store = tsea_db.open(path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [SAE], device=device, progress=False)
+    store.ingest(tiny_lm.model(), [some_features()], device=device, **SMALL)
     return store.sql("from scores order by set_id, feature").df()
 
 
@@ -42,7 +53,7 @@ def test_an_ingest_by_torch_stores_the_same_numbers(primed_path: Path, tmp_path:
 
 def test_pending_sets_are_scored_on_the_device(primed_path: Path, tmp_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [SAE], progress=False)
+    store.ingest(tiny_lm.model(), [some_features()], **SMALL)
     (tmp_path / "own.toml").write_text('[[set]]\nname = "mine"\nids = [5, 6, 7, 100, 2000]')
     store.add_sets(tmp_path / "own.toml")
     [done] = store.ingest_pending(device="torch:cpu", progress=False)
@@ -71,7 +82,7 @@ def test_precisions() -> None:
 
 def test_pending_keeps_to_the_precision_that_was_stored(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [SAE], progress=False)
+    store.ingest(tiny_lm.model(), [some_features()], **SMALL)
     for table in ("saes", "unembeddings"):
         store.sql(f"update {table} set processing = '{with_precision('folded+centred', 'high')}'")
     with pytest.raises(InputError, match="is for --device cuda"):
@@ -79,9 +90,12 @@ def test_pending_keeps_to_the_precision_that_was_stored(primed_path: Path) -> No
 
 
 SHORT_OF_MEMORY = """
+import tsea_db.ingest as ingest
 import tsea_db.kernels.scoring as scoring
+from tests.tiny_lm import read_kept
 from tsea_db.cli.main import run
 
+ingest.load_model = ingest.load_sae = read_kept  # TransformerLens takes longer to import than all else together
 scoring.available_memory, scoring.usable_cores = lambda: 1 << 20, lambda: 4
 run()
 """
@@ -89,12 +103,15 @@ run()
 
 def command_line(code: str, *options: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "ignore", "-c", code, *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
-def test_the_command_line_says_once_that_memory_is_short(primed_path: Path) -> None:
-    saes = ("--sae", SAE, "--sae", tiny_lm.sae("blocks.2.attn.hook_z"))
-    done = command_line(SHORT_OF_MEMORY, "--store", primed_path, "ingest", "--model", tiny_lm.MODEL, *saes)
+def test_the_command_line_says_once_that_memory_is_short(primed_path: Path, kept_model: Path, tmp_path: Path) -> None:
+    options: list[str | Path] = ["--model", kept_model]
+    for name in ("blocks.2.mlp", "blocks.2.attn.hook_z"):
+        (tmp_path / name).write_bytes(pickle.dumps(tsea_db.load_sae(tiny_lm.sae(name))))
+        options += ["--sae", tmp_path / name]
+    done = command_line(SHORT_OF_MEMORY, "--store", primed_path, "ingest", *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Memory is short: scoring on 1 threads instead of 4") == 1
 

@@ -51,12 +51,12 @@ def test_sql_of_the_documentation(labelled_store: Store) -> None:
     assert "This gives 10 features" in LABELS
 
 
-def test_commands_of_the_documentation(own_store: Store) -> None:
+def test_commands_of_the_documentation(own_small_store: Store) -> None:
     commands = "".join(blocks("console") + blocks("console", README)).splitlines()
     commands += re.findall(r"`(tsea (?:query run|thresholds|find)[^`]*\"[^`]*)`", LABELS)
     assert len(commands) >= 9
     for command in commands:
-        done = tsea(*shlex.split(command, comments=True)[1:], store=own_store.path)
+        done = tsea(*shlex.split(command, comments=True)[1:], store=own_small_store.path)
         assert done.exit_code == 0, done.output
 
 

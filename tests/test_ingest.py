@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +20,18 @@ import torch
 
 import tsea_db
 from tests import tiny_lm
-from tsea_db import SaeWeights, Store
+from tests.tiny_lm import SMALL
+from tsea_db import (
+    SaeWeights,
+    Store,
+    bulk_load,
+    feature_rows,
+    model_nulls,
+    registry,
+    score_rows,
+    side_sets,
+    stored_sets,
+)
 from tsea_db.errors import InputError, StoreError, WeightsError
 
 # Times live in ingest_runs alone; everything else must not depend on when and how often the job ran.
@@ -154,12 +168,13 @@ def two() -> list[Path]:
     return [tiny_lm.sae("blocks.2.mlp"), tiny_lm.sae("blocks.2.attn.hook_z")]
 
 
-def test_repeating_changes_nothing(primed_path: Path, two: list[Path]) -> None:
+def test_repeating_changes_nothing(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    first = store.ingest(tiny_lm.MODEL, two[:1], progress=False)
+    folder = tiny_lm.sae("blocks.3.hook_resid_pre")
+    first = store.ingest(tiny_lm.MODEL, [folder], **SMALL)
     before = content(store)
     runs = store.sql("from ingest_runs").fetchall()
-    again = store.ingest(tiny_lm.MODEL, two[:1], progress=False)
+    again = store.ingest(tiny_lm.MODEL, [folder], **SMALL)
     assert again[0].seconds == 0
     assert first[0].n_scores == again[0].n_scores > 90_000
     for table, rows in content(store).items():
@@ -167,38 +182,38 @@ def test_repeating_changes_nothing(primed_path: Path, two: list[Path]) -> None:
     assert store.sql("from ingest_runs").fetchall() == runs
 
 
-KILLED = """
-import os, signal, sys
-import tsea_db
-from tsea_db import bulk_load, feature_rows, model_nulls, registry, score_rows, side_sets, stored_sets
+def ingest_and_die(store: Store, saes: list[Path], fatal_table: str, n_loads: int) -> None:
+    """Ingest in a process that is killed right after its n-th load into a table."""
+    load, loads_left = bulk_load.bulk_load, n_loads
 
-fatal_table, loads_left, load = sys.argv[1], int(sys.argv[2]), bulk_load.bulk_load
+    def counted(connection: Any, table: Any, rows: Any) -> int:
+        nonlocal loads_left
+        loaded = load(connection, table, rows)
+        loads_left -= table.name == fatal_table
+        if loads_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return loaded
 
-def counted(connection, table, rows):
-    global loads_left
-    loaded = load(connection, table, rows)
-    loads_left -= table.name == fatal_table
-    if loads_left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return loaded
-
-for module in (registry, stored_sets, feature_rows, side_sets, model_nulls, score_rows):
-    module.bulk_load = counted
-tsea_db.open(sys.argv[3], mode="rw").ingest(sys.argv[4], sys.argv[5:], progress=False)
-"""
+    for module in (registry, stored_sets, feature_rows, side_sets, model_nulls, score_rows):
+        module.bulk_load = counted  # type: ignore[attr-defined]
+    store.ingest(tiny_lm.MODEL, saes, **SMALL)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
 def test_killed_anywhere_and_run_again_gives_the_same_rows(tmp_path: Path, two: list[Path]) -> None:
     whole = tsea_db.create(tmp_path / "whole.duckdb")
-    whole.ingest(tiny_lm.MODEL, two, progress=False)
+    whole.ingest(tiny_lm.MODEL, two, **SMALL)
     expected = content(whole)
     for table, n_loads, n_saes in (("set_nulls", 1, 0), ("scores", 1, 0), ("scores", 2, 1)):
         broken = tsea_db.create(tmp_path / f"killed-after-{table}-{n_loads}.duckdb")
-        command = [sys.executable, "-W", "ignore", "-c", KILLED, table, n_loads, broken.path, tiny_lm.MODEL, *two]
-        done = subprocess.run([str(part) for part in command], check=False, capture_output=True)
-        assert done.returncode == -signal.SIGKILL
+        # A fork of this process has PyTorch and the model's libraries loaded already.
+        process = multiprocessing.get_context("fork").Process(target=ingest_and_die, args=(broken, two, table, n_loads))
+        process.start()
+        process.join(120)
+        assert process.exitcode == -signal.SIGKILL
         assert len(broken.status()) == n_saes
-        broken.ingest(tiny_lm.MODEL, two, progress=False)
+        broken.ingest(tiny_lm.MODEL, two, **SMALL)
         for name, rows in content(broken).items():
             pd.testing.assert_frame_equal(rows, expected[name])
 
@@ -209,7 +224,7 @@ def test_an_interrupt_in_the_middle_of_an_sae_leaves_nothing_of_it(
     from tsea_db.feature_rows import FeatureLoader
 
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.MODEL, two[:1], progress=False)
+    store.ingest(tiny_lm.MODEL, two[:1], **SMALL)
     before = content(store)
     with monkeypatch.context() as patch:
         finish = FeatureLoader.finish
@@ -220,10 +235,10 @@ def test_an_interrupt_in_the_middle_of_an_sae_leaves_nothing_of_it(
 
         patch.setattr(FeatureLoader, "finish", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            store.ingest(tiny_lm.MODEL, two, progress=False)
+            store.ingest(tiny_lm.MODEL, two, **SMALL)
     for table, rows in content(store).items():
         pd.testing.assert_frame_equal(rows, before[table])
-    assert store.ingest(tiny_lm.MODEL, two, progress=False)[1].n_features == 1024
+    assert store.ingest(tiny_lm.MODEL, two, **SMALL)[1].n_features == 1024
 
 
 def made_up(name: str = "made up", *, rows: int = 12, seed: int = 0) -> SaeWeights:
@@ -236,7 +251,7 @@ def test_zero_directions_have_no_scores(primed_path: Path) -> None:
     sae.W_dec[3] = 0
     sae.W_dec[5] = 2.5  # the same in every dimension: LayerNorm removes it
     store = tsea_db.open(primed_path, mode="rw")
-    [done] = store.ingest(tiny_lm.model(), [sae], progress=False)
+    [done] = store.ingest(tiny_lm.model(), [sae], **SMALL)
     rows = store.sql("from features order by feature").df()
     zero = rows["feature"][rows["zero_direction"]].tolist()
     assert zero == [3, 5]
@@ -251,28 +266,28 @@ def test_zero_directions_have_no_scores(primed_path: Path) -> None:
 
 def test_names_and_replacement(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.model(), [made_up()], progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], **SMALL)
     before = content(store)
     with pytest.raises(InputError, match="another SAE called 'made up'"):
-        store.ingest(tiny_lm.model(), [made_up(seed=1)], progress=False)
+        store.ingest(tiny_lm.model(), [made_up(seed=1)], **SMALL)
     for table, rows in content(store).items():
         pd.testing.assert_frame_equal(rows, before[table])
-    store.ingest(tiny_lm.model(), [made_up(seed=1)], names=["second"], progress=False)
+    store.ingest(tiny_lm.model(), [made_up(seed=1)], names=["second"], **SMALL)
     assert list(store.status()["sae"]) == ["made up", "second"]
-    store.ingest(tiny_lm.model(), [made_up(seed=2)], replace=True, progress=False)
+    store.ingest(tiny_lm.model(), [made_up(seed=2)], replace=True, **SMALL)
     assert sorted(store.status()["sae"]) == ["made up", "second"]
     assert store.sql("select count(*) from features").fetchall() == [(24,)]
     assert store.sql("select count(*) from scores anti join saes using (sae_id)").fetchall() == [(0,)]
     with pytest.raises(InputError, match="Two of the SAEs are called 'x'"):
-        store.ingest(tiny_lm.model(), [made_up(seed=3), made_up(seed=4)], names=["x", "x"], progress=False)
+        store.ingest(tiny_lm.model(), [made_up(seed=3), made_up(seed=4)], names=["x", "x"], **SMALL)
     with pytest.raises(InputError, match="1 names were given for 2"):
-        store.ingest(tiny_lm.model(), [made_up(seed=3), made_up(seed=4)], names=["x"], progress=False)
+        store.ingest(tiny_lm.model(), [made_up(seed=3), made_up(seed=4)], names=["x"], **SMALL)
 
 
 def test_processings_live_side_by_side(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.model(), [made_up()], progress=False)
-    store.ingest(tiny_lm.model(), [made_up()], processing="raw", progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], **SMALL)
+    store.ingest(tiny_lm.model(), [made_up()], processing="raw", **SMALL)
     status = store.status()
     assert list(status["sae"]) == ["made up", "made up (raw)"]
     assert list(status["processing"]) == ["folded+centred", "raw"]
@@ -282,7 +297,7 @@ def test_processings_live_side_by_side(primed_path: Path) -> None:
 def test_weights_need_not_be_kept(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
     folder = tiny_lm.sae("blocks.2.mlp")
-    store.ingest(tiny_lm.MODEL, [folder], keep_weights=False, progress=False)
+    store.ingest(tiny_lm.MODEL, [folder], keep_weights=False, **SMALL)
     assert [file.name for file in primed_path.parent.iterdir()] == [primed_path.name]
     assert store.sql("select source, length(directions_hash), kept from saes").fetchall() == [(str(folder), 64, False)]
     with pytest.raises(InputError, match="were not kept"):
@@ -294,23 +309,23 @@ def test_nothing_is_stored_when_one_of_several_is_bad(store_path: Path, two: lis
     bad = made_up("bad")
     bad.W_dec[4, 2] = np.nan
     with pytest.raises(WeightsError, match="first in feature 4"):
-        store.ingest(tiny_lm.MODEL, [*two, bad], progress=False)
+        store.ingest(tiny_lm.MODEL, [*two, bad], **SMALL)
     assert all(rows.empty for rows in content(store).values())
     with pytest.raises(InputError, match="No SAE"):
-        store.ingest(tiny_lm.MODEL, [], progress=False)
+        store.ingest(tiny_lm.MODEL, [], **SMALL)
     with pytest.raises(StoreError, match='mode="rw"'):
-        tsea_db.open(store_path).ingest(tiny_lm.MODEL, two, progress=False)
+        tsea_db.open(store_path).ingest(tiny_lm.MODEL, two, **SMALL)
 
 
 def test_another_model_of_the_same_name(primed_path: Path) -> None:
     from dataclasses import replace
 
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.model(), [made_up()], progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], **SMALL)
     other = replace(tiny_lm.model(), unembedding=tiny_lm.model().unembedding * 2)
     with pytest.raises(InputError, match="--model-name"):
-        store.ingest(other, [made_up()], progress=False)
-    store.ingest(replace(other, name="louder"), [made_up()], names=["made up, louder"], progress=False)
+        store.ingest(other, [made_up()], **SMALL)
+    store.ingest(replace(other, name="louder"), [made_up()], names=["made up, louder"], **SMALL)
     assert store.sql("select model_id, count(*) from tokens group by all order by all").fetchall() == [
         (0, 8192),
         (1, 8192),

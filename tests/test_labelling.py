@@ -120,29 +120,29 @@ def test_a_set_without_members_on_top_names_nothing(labelled_store: Store, tmp_p
     assert len(without) > 50
 
 
-def test_labelling_again_changes_nothing_and_other_rules_replace_all(own_store: Store, tmp_path: Path) -> None:
-    before = own_store.path.read_bytes()
-    again = own_store.label()
+def test_labelling_again_changes_nothing_and_other_rules_replace_all(own_small_store: Store, tmp_path: Path) -> None:
+    before = own_small_store.path.read_bytes()
+    again = own_small_store.label()
     assert again.changes.num_rows == 0
-    assert own_store.path.read_bytes() == before
+    assert own_small_store.path.read_bytes() == before
     rules = write(tmp_path, SET_RULE + "families = ['verb_forms']\nwhere.log10_q.below = -3\n")
-    planned = own_store.label(rules, dry_run=True)
-    assert own_store.path.read_bytes() == before
-    changed = own_store.label(rules)
+    planned = own_small_store.label(rules, dry_run=True)
+    assert own_small_store.path.read_bytes() == before
+    changed = own_small_store.label(rules)
     assert changed.changes == planned.changes
     assert set(changed.changes["change"].to_pylist()) == {"added", "removed"}
-    assert set(own_store.labels().df()["rule"]) == {"p"}
-    [(stored, source)] = own_store.sql("select content_hash, source from rule_sets").fetchall()
-    assert own_store.sql("select distinct rule_set_hash from labels").fetchall() == [(stored,)]
+    assert set(own_small_store.labels().df()["rule"]) == {"p"}
+    [(stored, source)] = own_small_store.sql("select content_hash, source from rule_sets").fetchall()
+    assert own_small_store.sql("select distinct rule_set_hash from labels").fetchall() == [(stored,)]
     assert source == str(rules)
-    back = own_store.label()
+    back = own_small_store.label()
     assert back.changes.num_rows == changed.changes.num_rows
 
 
 def test_a_failed_labelling_leaves_the_labels(
-    own_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    own_small_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    before = own_store.labels().df()
+    before = own_small_store.labels().df()
     from tsea_db.labelling import stored_labels
 
     def broken(*_: Any) -> None:
@@ -150,8 +150,8 @@ def test_a_failed_labelling_leaves_the_labels(
 
     monkeypatch.setattr(stored_labels, "insert", broken)
     with pytest.raises(RuntimeError, match="stop"):
-        own_store.label(write(tmp_path, SET_RULE + "where.log10_q.below = -5\n"))
-    pd.testing.assert_frame_equal(own_store.labels().df(), before)
+        own_small_store.label(write(tmp_path, SET_RULE + "where.log10_q.below = -5\n"))
+    pd.testing.assert_frame_equal(own_small_store.labels().df(), before)
 
 
 @pytest.mark.parametrize(
@@ -170,15 +170,15 @@ def test_rules_that_name_what_is_not_there(labelled_store: Store, tmp_path: Path
         labelled_store.label(write(tmp_path, text), dry_run=True)
 
 
-def test_a_set_that_is_not_scored(labelled_store: Store, own_store: Store, tmp_path: Path) -> None:
+def test_a_set_that_is_not_scored(labelled_store: Store, own_small_store: Store, tmp_path: Path) -> None:
     [(name, reason)] = labelled_store.sql("select name, reason from unscored_sets limit 1").fetchall()
     with pytest.raises(RulesError, match=f"cannot be scored: {reason}"):
         labelled_store.label(write(tmp_path, SET_RULE + f"sets = ['{name}']\nwhere.es.above = 0"), dry_run=True)
     late = "family = 'own'\nsource = 'a test'\n[[set]]\nname = 'late'\nphrase = 'late words'\n"
     (tmp_path / "late.toml").write_text(late + "words = 'went said saw had was'\n")
-    own_store.add_sets(tmp_path / "late.toml")
+    own_small_store.add_sets(tmp_path / "late.toml")
     with pytest.raises(RulesError, match="line 4: the token set 'late' is not scored yet. Run `tsea ingest`"):
-        own_store.label(write(tmp_path, SET_RULE + "sets = ['late']\nwhere.es.above = 0"))
+        own_small_store.label(write(tmp_path, SET_RULE + "sets = ['late']\nwhere.es.above = 0"))
 
 
 def test_thresholds_on_every_kind_of_column(labelled_store: Store, tmp_path: Path) -> None:
@@ -253,18 +253,22 @@ def test_contradictions_are_reported(labelled_store: Store, tmp_path: Path) -> N
     assert "'c' and 'p' contradict each other" in shown.output
 
 
-def test_annotations(own_store: Store) -> None:
-    assert ("positional", "no feature has the annotation positional") in own_store.label(dry_run=True).labelling.waiting
-    own_store.annotate("blocks.2.mlp", "positional", {3: 0.9, 4: 0.1}, source="a probe")
-    own_store.annotate("blocks.2.mlp", "positional", {5: 0.8, 4: 0.1}, source="a better probe")
-    own_store.label()
-    rows = own_store.sql("select sae, feature, sentence from feature_classes where class = 'positional'").fetchall()
+def test_annotations(own_small_store: Store) -> None:
+    assert ("positional", "no feature has the annotation positional") in own_small_store.label(
+        dry_run=True
+    ).labelling.waiting
+    own_small_store.annotate("blocks.2.mlp", "positional", {3: 0.9, 4: 0.1}, source="a probe")
+    own_small_store.annotate("blocks.2.mlp", "positional", {5: 0.8, 4: 0.1}, source="a better probe")
+    own_small_store.label()
+    rows = own_small_store.sql(
+        "select sae, feature, sentence from feature_classes where class = 'positional'"
+    ).fetchall()
     assert rows == [("blocks.2.mlp", 5, "positional: positional 0.8")]
     for bad in ({5000: 0.1}, {1: float("nan")}, {-1: 0.0}):
         with pytest.raises(InputError, match="takes finite numbers"):
-            own_store.annotate("blocks.2.mlp", "positional", bad)
+            own_small_store.annotate("blocks.2.mlp", "positional", bad)
     with pytest.raises(InputError, match="no SAE called"):
-        own_store.annotate("nothing", "positional", {1: 0.0})
+        own_small_store.annotate("nothing", "positional", {1: 0.0})
 
 
 def test_a_store_for_reading_is_not_labelled(labelled_store: Store) -> None:
@@ -310,14 +314,14 @@ def test_one_feature_shows_its_labels_or_what_it_came_nearest_to(labelled_store:
     assert "No set names it. Nearest: " in tsea("feature", sae, str(feature), store=labelled_store.path).output
 
 
-def test_status_says_when_scores_are_newer_than_labels(own_store: Store, tmp_path: Path) -> None:
-    assert not own_store.label_status()["outdated"].any()
-    assert "features are named by a set: Rules of tsea-db" in tsea("status", store=own_store.path).output
+def test_status_says_when_scores_are_newer_than_labels(own_small_store: Store, tmp_path: Path) -> None:
+    assert not own_small_store.label_status()["outdated"].any()
+    assert "features are named by a set: Rules of tsea-db" in tsea("status", store=own_small_store.path).output
     late = "family = 'own'\nsource = 'a test'\n[[set]]\nname = 'late'\nphrase = 'late words'\n"
     (tmp_path / "late.toml").write_text(late + "words = 'went said saw had was'\n")
-    own_store.add_sets(tmp_path / "late.toml")
-    own_store.ingest_pending(progress=False)
-    assert own_store.label_status()["outdated"].all()
-    assert "Scores have changed since: tsea label" in tsea("status", store=own_store.path).output
-    own_store.label()
-    assert not own_store.label_status()["outdated"].any()
+    own_small_store.add_sets(tmp_path / "late.toml")
+    own_small_store.ingest_pending(progress=False)
+    assert own_small_store.label_status()["outdated"].all()
+    assert "Scores have changed since: tsea label" in tsea("status", store=own_small_store.path).output
+    own_small_store.label()
+    assert not own_small_store.label_status()["outdated"].any()

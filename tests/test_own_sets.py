@@ -13,6 +13,8 @@ from sqlalchemy import select
 
 import tsea_db
 from tests import gpt2, tiny_lm
+from tests.shared import Shared
+from tests.tiny_lm import SMALL
 from tsea_db import ModelWeights, SaeWeights, Store, TokenSet, schema
 from tsea_db.cli.main import main
 from tsea_db.errors import InputError, StoreError, TokenSetError
@@ -39,11 +41,12 @@ def made_up(seed: int = 0, width: int = 192) -> SaeWeights:
 
 
 @pytest.fixture(scope="module")
-def two_saes(tmp_path_factory: pytest.TempPathFactory, primed_file: Path) -> Path:
-    folder = tmp_path_factory.mktemp("two")
-    store = tsea_db.open(shutil.copy(primed_file, folder / "two.duckdb"), mode="rw")
-    store.ingest(tiny_lm.model(), [made_up(0), made_up(1)], progress=False)
-    return folder
+def two_saes(shared: Shared, primed_file: Path) -> Path:
+    def fill(folder: Path) -> None:
+        store = tsea_db.open(shutil.copy(primed_file, folder / "two.duckdb"), mode="rw")
+        store.ingest(tiny_lm.model(), [made_up(0), made_up(1)], **SMALL)
+
+    return shared.folder("two", fill)
 
 
 @pytest.fixture
@@ -84,10 +87,10 @@ def test_a_late_set_gets_the_scores_it_would_have_got_at_first(store: Store, tmp
     store.add_sets(write(tmp_path))
     store.ingest_pending(progress=False)
     late = scores(store)
-    store.ingest(tiny_lm.model(), [made_up(2)], progress=False)
+    store.ingest(tiny_lm.model(), [made_up(2)], **SMALL)
     store.sql("delete from scores where sae_id = 0")
     store.sql("delete from sae_sets where sae_id = 0")
-    store.ingest(tiny_lm.model(), [made_up(0)], progress=False)
+    store.ingest(tiny_lm.model(), [made_up(0)], **SMALL)
     again = scores(store)
     for sae_id in (0, 1):
         pd.testing.assert_frame_equal(
@@ -207,11 +210,11 @@ def test_a_set_with_scores_may_not_shrink_to_nothing(store: Store, tmp_path: Pat
 
 def test_weights_that_were_not_kept_cannot_be_scored_later(primed_path: Path, tmp_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.model(), [made_up()], keep_weights=False, progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], keep_weights=False, **SMALL)
     store.add_sets(write(tmp_path))
     with pytest.raises(InputError, match="made up 0 were not kept"):
         store.ingest_pending(progress=False)
-    store.ingest(tiny_lm.model(), [made_up()], keep_weights=False, progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], keep_weights=False, **SMALL)
     assert store.pending() == 0
 
 
@@ -250,6 +253,7 @@ def test_the_commands(store: Store, tmp_path: Path) -> None:
         assert CliRunner().invoke(main, ["--store", str(store.path), *wrong]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_store_of_gpt2s_vocabulary_has_the_library(store_path: Path) -> None:
     rng = np.random.default_rng(0)
     model = ModelWeights(
@@ -265,7 +269,7 @@ def test_a_store_of_gpt2s_vocabulary_has_the_library(store_path: Path) -> None:
         output_matrix=lambda _: np.zeros((16, 16), np.float32),
     )
     store = tsea_db.open(store_path, mode="rw")
-    store.ingest(model, [made_up(width=16)], progress=False)
+    store.ingest(model, [made_up(width=16)], null_plan=tiny_lm.PLAN, progress=False)
     sets = store.token_sets()
     assert (sets["size"] >= 5).sum() >= 350
     assert sets["family"].nunique() >= 20

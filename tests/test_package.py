@@ -8,15 +8,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import tsea_db
 from tests.tiny_lm import ROOT
 
 
 def test_public_names() -> None:
     assert sorted(tsea_db.__all__) == [
-        "Calibrated", "FeatureReport", "ModelWeights", "SaeWeights", "Store", "TokenSet", "TseaError", "Vocabulary",
-        "__version__", "build_catalogue", "create", "enrichment", "load_model", "load_sae", "open", "score_direction",
-        "upgrade", "weighted_es",
+        "Calibrated", "FeatureReport", "ModelWeights", "NullPlan", "SaeWeights", "Store", "TokenSet", "TseaError",
+        "Vocabulary", "__version__", "build_catalogue", "create", "enrichment", "load_model", "load_sae", "open",
+        "score_direction", "upgrade", "weighted_es",
     ]  # fmt: skip
     assert all(getattr(tsea_db, name) is not None for name in tsea_db.__all__)
     assert dir(tsea_db) == sorted(tsea_db.__all__)
@@ -33,6 +35,7 @@ def test_nothing_imports_the_command_line() -> None:
         assert "tsea_db.cli" not in file.read_text(), file
 
 
+@pytest.mark.slow
 def test_the_wheel_works_and_leaves_no_stray_packages(tmp_path: Path) -> None:
     source = tmp_path / "source"
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()

@@ -11,6 +11,7 @@ from benchmarks import queries
 from tsea_db.questions import named_questions
 
 
+@pytest.mark.slow
 def test_every_question_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,16 +32,19 @@ def run(line: str, store: Path) -> None:
     assert result.exit_code == 0, (line, result.output)
 
 
-def test_the_commands_that_look_at_features(tiny_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_that_look_at_features(
+    small_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("probe.npy", np.random.default_rng(0).standard_normal(192))
     lines = section("Looking at features", "console").splitlines()
     assert len(lines) > 5
     for line in lines:
-        run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), tiny_store.path)
+        run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), small_store.path)
     assert (tmp_path / "scores.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_the_commands_that_ingest(tmp_path: Path) -> None:
     commands = [line for line in section("Your own SAEs", "console").splitlines() if line.startswith("tsea")]
     assert [line.split()[1] for line in commands] == ["init", "ingest", "status"]
@@ -51,10 +54,10 @@ def test_the_commands_that_ingest(tmp_path: Path) -> None:
         run(own.replace("path/to/blocks.9.hook_resid_pre", str(tiny_lm.SAES[1])), tmp_path / "gpt2.duckdb")
 
 
-def test_the_commands_for_own_sets(tiny_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_for_own_sets(small_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    store = Path(shutil.copy(tiny_store.path, "own.duckdb"))
-    shutil.copytree(f"{tiny_store.path}.weights", "own.duckdb.weights")
+    store = Path(shutil.copy(small_store.path, "own.duckdb"))
+    shutil.copytree(f"{small_store.path}.weights", "own.duckdb.weights")
     Path("my_sets.toml").write_text('[[set]]\nname = "mine"\nexpression = "verb_past - verb_past_participle"\n')
     lines = section("Your own token sets", "console").splitlines()
     assert len(lines) == 6
@@ -63,8 +66,8 @@ def test_the_commands_for_own_sets(tiny_store: Store, tmp_path: Path, monkeypatc
     assert (tmp_path / "library.csv").is_file()
 
 
-def test_the_python(tiny_store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    code = textwrap.dedent(section("From Python", "python")).replace("demo.duckdb", str(tiny_store.path))
+def test_the_python(small_store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code = textwrap.dedent(section("From Python", "python")).replace("demo.duckdb", str(small_store.path))
     names: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), names)
     assert isinstance(names["store"], Store)

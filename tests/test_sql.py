@@ -94,6 +94,7 @@ def test_people_see_a_thousand_rows_and_export_all(store_path: Path) -> None:
     assert (answer.rows.num_rows, answer.cut) == (3, True)
 
 
+@pytest.mark.slow
 def test_interrupting_stops_the_query(store_path: Path) -> None:
     code = f"{HEAR_CTRL_C}; from tsea_db.cli.main import run; print('ready', flush=True); run()"
     process = subprocess.Popen(
@@ -110,6 +111,7 @@ def test_interrupting_stops_the_query(store_path: Path) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_interrupting_is_a_keyboard_interrupt_in_python(store_path: Path) -> None:
     code = (
         f"{HEAR_CTRL_C}; import sys, tsea_db; store = tsea_db.open(sys.argv[1]); print('ready', flush=True)\n"

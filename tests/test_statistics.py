@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -19,12 +20,12 @@ from alembic.config import Config
 import tsea_db
 from tests import tiny_lm
 from tests.test_ingest import CONTENT, content, made_up
-from tests.tiny_lm import ROOT
-from tsea_db import Store, TokenSet, ingest
+from tests.tiny_lm import LIBRARY, ROOT, SMALL
+from tsea_db import NullPlan, Store
 from tsea_db.errors import InputError
 from tsea_db.kernels.token_null import log_p_exact
 from tsea_db.store import StoreFile
-from tsea_db.token_sets import load_catalogue, read_contrasts
+from tsea_db.token_sets import read_contrasts
 
 SAE = "blocks.3.hook_resid_post"
 D_EFF = 191
@@ -260,23 +261,43 @@ def test_both_confusing_cases_are_named(tiny_store: Store) -> None:
 
 # --- the same numbers, however they are come by
 
+LIKE_TINY = NullPlan(moment_draws=2_000)
+"""As many random directions for each set as in the store of the small model, so that all of a score is the same."""
 
-def test_a_set_added_later_changes_no_other(
-    tiny_store: Store, store_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+
+def test_part_of_the_library_has_the_scores_of_the_whole(tiny_store: Store, store_path: Path) -> None:
+    store = tsea_db.open(store_path, mode="rw")
+    store.ingest(tiny_lm.MODEL, [tiny_lm.sae("blocks.2.mlp")], library=LIBRARY, null_plan=LIKE_TINY, progress=False)
+    assert set(store.token_sets()["name"]) == set(LIBRARY)
+    query = (
+        "select * exclude (sae_id, set_id) from scored where sae = 'blocks.2.mlp' and list_contains($sets, set_name) "
+        "order by set_name, feature"
+    )
+    ours, whole = (each.sql(query, {"sets": list(LIBRARY)}).df() for each in (store, tiny_store))
+    assert len(ours) == 1024 * len(LIBRARY)
+    pd.testing.assert_frame_equal(ours, whole)
+    pairs = {(a, b) for a, b, _ in read_contrasts()}
+    asked = (
+        "select a.name, b.name from contrasts "
+        "join token_sets a on a.set_id = set_a join token_sets b on b.set_id = set_b"
+    )
+    expected = {pair for pair in pairs if set(pair) <= set(LIBRARY)}
+    assert set(store.sql(asked).fetchall()) == expected | {(b, a) for a, b in expected}
+    assert len(expected) > 5
+    assert store.sql("select count(*), min(size), max(size) from side_sets where kind = 'control'").fetchall() == [
+        (20, *store.sql("select min(size), max(size) from token_sets").fetchall()[0])
+    ]
+
+
+@pytest.mark.slow
+def test_a_set_added_later_changes_no_other(tiny_store: Store, store_path: Path) -> None:
     late = "starts_with_capital"
     folder = tiny_lm.sae("blocks.2.mlp")
     store = tsea_db.open(store_path, mode="rw")
-    build = load_catalogue
-
-    def all_but_one(vocabulary: tsea_db.Vocabulary) -> list[TokenSet]:
-        return [token_set for token_set in build(vocabulary) if token_set.name != late]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ingest, "load_catalogue", all_but_one)
-        store.ingest(tiny_lm.MODEL, [folder], progress=False)
+    all_but_one = [name for name in LIBRARY if name != late]
+    store.ingest(tiny_lm.MODEL, [folder], library=all_but_one, null_plan=LIKE_TINY, progress=False)
     before = content(store)
-    store.ingest(tiny_lm.MODEL, [folder], progress=False)
+    store.ingest(tiny_lm.MODEL, [folder], library=LIBRARY, progress=False)
     after = content(store)
     [late_id] = set(after["token_sets"]["set_id"]) - set(before["token_sets"]["set_id"])
     for table in CONTENT:
@@ -288,32 +309,40 @@ def test_a_set_added_later_changes_no_other(
     pd.testing.assert_frame_equal(scored(store, late, "blocks.2.mlp").drop(columns=["sae_id", "set_id"]), expected)
 
 
-ONE_THREAD = """
-import sys
+OTHER_THREADS = """
+import pickle, sys
 import tsea_db
-from tsea_db import ingest, model_nulls, score_rows
+from pathlib import Path
+from tests.tiny_lm import SMALL
+from tsea_db import score_rows
 
 score_rows.PAIRS_AT_ONCE, score_rows._ROWS_AT_ONCE = 7000, 100
-tsea_db.open(sys.argv[1], mode="rw").ingest(sys.argv[2], sys.argv[3:], progress=False)
+model, sae = (pickle.loads(Path(file).read_bytes()) for file in sys.argv[2:])
+tsea_db.open(sys.argv[1], mode="rw").ingest(model, [sae], **SMALL)
 """
 
 
-def test_neither_threads_nor_blocks_change_a_number(tmp_path: Path, store_path: Path) -> None:
-    folder = tiny_lm.sae("blocks.2.mlp")
-    tsea_db.open(store_path, mode="rw").ingest(tiny_lm.MODEL, [folder], progress=False)
-    other = tsea_db.create(tmp_path / "one-thread.duckdb")
-    one = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    arguments = [sys.executable, "-W", "ignore", "-c", ONE_THREAD, str(other.path), str(tiny_lm.MODEL), str(folder)]
-    subprocess.run(arguments, check=True, capture_output=True, env={**os.environ, **one})
+def test_neither_threads_nor_blocks_change_a_number(tmp_path: Path, store_path: Path, kept_model: Path) -> None:
+    """One thread in one process, four and small blocks in the other."""
+    sae = tsea_db.load_sae(tiny_lm.sae("blocks.2.mlp"))
+    tsea_db.open(store_path, mode="rw").ingest(tiny_lm.MODEL, [sae], **SMALL)
+    other = tsea_db.create(tmp_path / "threads.duckdb")
+    (tmp_path / "sae.pickle").write_bytes(pickle.dumps(sae))
+    threads = {f"{name}_NUM_THREADS": "4" for name in ("OPENBLAS", "OMP", "NUMBA")}
+    arguments = [sys.executable, "-W", "ignore", "-c", OTHER_THREADS, other.path, kept_model, tmp_path / "sae.pickle"]
+    subprocess.run(
+        [str(argument) for argument in arguments], check=True, capture_output=True, cwd=ROOT, env=os.environ | threads
+    )
     expected = content(tsea_db.open(store_path))
     for table, rows in content(other).items():
         pd.testing.assert_frame_equal(rows, expected[table])
 
 
+@pytest.mark.slow
 def test_an_upgraded_store_is_filled_by_ingesting_again(store_path: Path) -> None:
     folder = tiny_lm.sae("blocks.2.mlp")
     store = tsea_db.open(store_path, mode="rw")
-    store.ingest(tiny_lm.MODEL, [folder], progress=False)
+    store.ingest(tiny_lm.MODEL, [folder], **SMALL)
     expected = content(store)
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
@@ -325,7 +354,7 @@ def test_an_upgraded_store_is_filled_by_ingesting_again(store_path: Path) -> Non
     n_sets = len(store.token_sets())
     assert old["sets_without_statistics"] == old["sets"] == n_sets
     assert store.sql("select count(z_direction), count(es) from scores").fetchall() == [(0, n_sets * 1024)]
-    [done] = store.ingest(tiny_lm.MODEL, [folder], progress=False)
+    [done] = store.ingest(tiny_lm.MODEL, [folder], **SMALL)
     assert done.seconds > 0
     assert store.status().iloc[0]["sets_without_statistics"] == 0
     for table, rows in content(store).items():
@@ -337,12 +366,12 @@ def test_an_upgraded_store_is_filled_by_ingesting_again(store_path: Path) -> Non
 
 def test_few_features_have_no_spread(primed_path: Path) -> None:
     store = tsea_db.open(primed_path, mode="rw")
-    store.ingest(tiny_lm.model(), [made_up()], progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], **SMALL)
     rows = store.sql("from sae_sets").df()
     assert rows["reason"].str.contains("fewer than 50 scored features").all()
     assert rows[["null_median", "null_mad", "lambda", "cosine_sd"]].isna().all(axis=None)
     assert store.sql("select count(*) from scores where log10_q is null").fetchall() == [(0,)]
-    again = store.ingest(tiny_lm.model(), [made_up()], progress=False)
+    again = store.ingest(tiny_lm.model(), [made_up()], **SMALL)
     assert again[0].seconds == 0
 
 
@@ -350,14 +379,15 @@ def test_an_sae_without_any_direction(primed_path: Path) -> None:
     sae = made_up()
     sae.W_dec[:] = 0
     store = tsea_db.open(primed_path, mode="rw")
-    [done] = store.ingest(tiny_lm.model(), [sae], progress=False)
+    [done] = store.ingest(tiny_lm.model(), [sae], **SMALL)
     assert (done.n_zero_direction, done.n_scores) == (12, 0)
     assert done.controls_direction is None
-    assert store.ingest(tiny_lm.model(), [sae], progress=False)[0].seconds == 0
+    assert store.ingest(tiny_lm.model(), [sae], **SMALL)[0].seconds == 0
     with pytest.raises(InputError, match="has no z"):
         store.given("made up", 0, "verb_past")
 
 
+@pytest.mark.slow
 def test_a_set_without_a_direction_has_a_reason(store_path: Path) -> None:
     """Members all have the same column, the others lie around it in pairs."""
     names = {s.name: s for s in tsea_db.build_catalogue(tiny_lm.model().vocabulary)}
@@ -371,7 +401,7 @@ def test_a_set_without_a_direction_has_a_reason(store_path: Path) -> None:
     U[:, others[1 : 2 * pairs.shape[1] : 2]] -= pairs
     model = replace(tiny_lm.model(), name="flat", unembedding=U.astype(np.float32), norm_weight=None)
     store = tsea_db.open(store_path, mode="rw")
-    [done] = store.ingest(model, [made_up(rows=60)], processing="raw", progress=False)
+    [done] = store.ingest(model, [made_up(rows=60)], **SMALL | {"processing": "raw", "null_plan": LIKE_TINY})
     assert done.n_sets_without_z >= 1
     reasons = store.sets_without_z().set_index("name")["reason"]
     assert "same mean unembedding" in reasons["letter_q"]
@@ -383,11 +413,12 @@ def test_a_set_without_a_direction_has_a_reason(store_path: Path) -> None:
                      "where name = 'letter_q'").fetchall() == [(True,)]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_too_few_dimensions_have_no_null(store_path: Path) -> None:
     model = replace(tiny_lm.model(), name="flat", unembedding=tiny_lm.model().unembedding[:6], norm_weight=None)
     sae = replace(made_up(rows=60), W_dec=made_up(rows=60).W_dec[:, :6].copy())
     store = tsea_db.open(store_path, mode="rw")
-    [done] = store.ingest(model, [sae], progress=False)
+    [done] = store.ingest(model, [sae], null_plan=SMALL["null_plan"], progress=False)
     assert done.n_sets_without_z == done.n_sets > 500
     assert set(store.sets_without_z()["reason"]) == {"the unembedding reads fewer than 8 dimensions"}
     assert store.sql("select count(z_direction), count(log10_q) from scores").fetchall() == [(0, 0)]
@@ -450,7 +481,7 @@ def test_what_cannot_be_calibrated(tiny_store: Store, store_path: Path) -> None:
     with pytest.raises(InputError, match="there is: none"):
         tiny_store.calibrate("nothing")
     store = tsea_db.open(store_path, mode="rw")
-    store.ingest(tiny_lm.model(), [made_up()], keep_weights=False, progress=False)
+    store.ingest(tiny_lm.model(), [made_up()], keep_weights=False, **SMALL)
     with pytest.raises(InputError, match="--no-keep-weights"):
         store.calibrate()
 

@@ -58,6 +58,7 @@ def test_the_package_knows_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == schema.REVISION
 
 
+@pytest.mark.slow
 def test_alembic_on_the_command_line(tmp_path: Path) -> None:
     store = tmp_path / "by-alembic.duckdb"
     for step in (["upgrade", "head"], ["downgrade", "base"], ["upgrade", "head"]):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tsea_db.calibrate import Calibrated
     from tsea_db.errors import TseaError
     from tsea_db.kernels.weighted import weighted_es
+    from tsea_db.model_nulls import NullPlan
     from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
     from tsea_db.version import __version__
     from tsea_db.weights.model import ModelWeights, load_model
@@ -24,6 +25,7 @@ _HOMES = {
     "Calibrated": "calibrate",
     "FeatureReport": "api",
     "ModelWeights": "weights.model",
+    "NullPlan": "model_nulls",
     "SaeWeights": "weights.sae",
     "Store": "api",
     "TokenSet": "token_sets",
@@ -45,6 +47,7 @@ __all__ = [
     "Calibrated",
     "FeatureReport",
     "ModelWeights",
+    "NullPlan",
     "SaeWeights",
     "Store",
     "TokenSet",

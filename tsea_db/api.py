@@ -138,7 +138,8 @@ class Store(Asking, Labelled):
         Args:
             model: A Hugging Face directory, ``hub:NAME``, or a TransformerLens model in memory.
             saes: Directories in SAELens' format, ``hub:RELEASE/ID``, or SAELens' objects in memory.
-            **options: names, model_name, processing, keep_weights, replace, progress.
+            **options: names, model_name, processing, keep_weights, replace, library, null_plan, device,
+                matmul_precision, progress.
 
         Raises:
             StoreError: The store was opened for reading.

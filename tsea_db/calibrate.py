@@ -25,7 +25,7 @@ from tsea_db.kernels.es_null import log10_p_es
 from tsea_db.kernels.fdr import benjamini_hochberg
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.token_null import log10_p_token
-from tsea_db.model_nulls import NULL_SEED, MeasuredSets, ModelGeometry, measured_sets
+from tsea_db.model_nulls import MeasuredSets, ModelGeometry, measured_sets
 from tsea_db.qq_plot import qq_page
 from tsea_db.questions import ask
 from tsea_db.stored_sets import set_matrix, stored_sets
@@ -95,8 +95,11 @@ def calibrate(
         InputError: No such model or SAE, weights that were not kept, the null's seed, or too few draws for a level
             (the message says how many it takes).
     """
-    _check(draws, seed, levels)
+    _check_draws(draws, levels)
     measured, rotated_name, rows = _read(store, model, processing, sae, features)
+    if seed == measured.seed:
+        msg = f"Seed {seed} is that of the stored null's own directions: fresh ones need another."
+        raise InputError(msg)
     tests = _test_draws(measured, draws, seed, progress=progress)
     names = _names(store, measured)
     geometry = measured.geometry
@@ -115,7 +118,7 @@ def calibrate(
             "draws": draws,
             "seed": seed,
             "null_draws": measured.es_null.n_draws,
-            "null_seed": NULL_SEED,
+            "null_seed": measured.seed,
             "tolerance_level": levels[0],
         },
     }
@@ -125,10 +128,7 @@ def calibrate(
     return Calibrated(report, per_set, qq)
 
 
-def _check(draws: int, seed: int, levels: Sequence[float]) -> None:
-    if seed == NULL_SEED:
-        msg = f"Seed {seed} is that of the stored null's own directions: fresh ones need another."
-        raise InputError(msg)
+def _check_draws(draws: int, levels: Sequence[float]) -> None:
     for level in levels:
         if draws < draws_needed(level):
             msg = f"{draws} draws cannot show p < {level:g}: draw {draws_needed(level)} or more."
@@ -188,7 +188,7 @@ def _names(store: StoreFile, measured: MeasuredSets) -> list[str]:
 def _test_draws(measured: MeasuredSets, draws: int, seed: int, *, progress: bool) -> Tests:
     """Return log10 p and validity, (draws, n_sets), of fresh directions under each null."""
     geometry = measured.geometry
-    rows = geometry.draw(draws, seed=seed)
+    rows = geometry.draw(draws, 0, seed)
     es = np.empty((draws, len(measured.sets)), np.float32)
     matrix = set_matrix(measured.sets, geometry.d_vocab)
     with tqdm(total=draws, unit="direction", disable=None if progress else True) as bar:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tsea_db.errors import InputError
 from tsea_db.feature_rows import FeatureLoader
 from tsea_db.kernels.device import Device, choose_device, with_precision
-from tsea_db.model_nulls import ModelGeometry
+from tsea_db.model_nulls import ModelGeometry, NullPlan
 from tsea_db.progress import progress_bar
 from tsea_db.registry import register_model, register_unembedding
 from tsea_db.scorer import Scorer, now
@@ -26,7 +26,7 @@ from tsea_db.stored_saes import (
     summarise,
 )
 from tsea_db.stored_sets import put_sets
-from tsea_db.token_sets import load_catalogue
+from tsea_db.token_sets import TokenSet, choose_sets, load_catalogue
 from tsea_db.weights.archive import WeightsArchive, content_hash
 from tsea_db.weights.model import ModelWeights, load_model
 from tsea_db.weights.sae import SaeWeights, directions, load_sae
@@ -64,6 +64,8 @@ def ingest(
     processing: str | None = None,
     keep_weights: bool = True,
     replace: bool = False,
+    library: Sequence[str | TokenSet] | None = None,
+    null_plan: NullPlan | None = None,
     device: str = "cpu",
     matmul_precision: str = "highest",
     progress: bool = True,
@@ -82,13 +84,18 @@ def ingest(
         processing: Processing of the unembedding; None for the model's default.
         keep_weights: Keep decoder directions and unembedding beside the store.
         replace: Replace stored SAEs that have the name of a given one but other weights.
+        library: Token sets to enter: names of built-in ones, or sets of your own; None for all built-in ones. Sets that
+            the store has already stay and are scored too. Contrasts are those between stored sets.
+        null_plan: Size and seed of the sampled nulls, which belong to a model under a processing. None for the plan
+            that its stored nulls follow, or ``NullPlan()`` where it has none.
         device: Where scores are computed: ``cpu``, ``cuda``, ``cuda:1``, ...
         matmul_precision: ``highest`` for float32 products; ``high`` for TF32, on a GPU only. Such SAEs are stored, with
             nulls of their own, under a processing that says so.
         progress: Show a progress bar on standard error, if that is a terminal.
 
     Raises:
-        TseaError: Something given cannot be used, or the store cannot; nothing of it was stored.
+        TseaError: Something given cannot be used, or the store cannot, or its nulls follow another plan than the one
+            given; nothing of it was stored.
     """
     chosen = choose_device(device, matmul_precision)
     with store.reader():
@@ -100,9 +107,10 @@ def ingest(
     unembedding = process_unembedding(loaded, processing)
     unembedding = replace_field(unembedding, processing=with_precision(unembedding.processing, matmul_precision))
     candidates = _check_all(saes, names or [None] * len(saes), loaded, unembedding.processing)
+    sets = choose_sets(load_catalogue(loaded.vocabulary), library, loaded.d_vocab)
     job = _Job(store, loaded, unembedding, chosen, keep_weights=keep_weights)
     with store.writer() as engine:
-        job.prepare(engine, candidates, replace=replace, progress=progress)
+        job.prepare(engine, candidates, sets, null_plan, replace=replace, progress=progress)
         total = sum(candidate.d_sae for candidate in candidates)
         with progress_bar(None, total, "feature", progress=progress) as bar:
             return [job.run(engine, candidate, bar) for candidate in candidates]
@@ -149,17 +157,26 @@ class _Job:
         self._model_id = -1
         self._scorer: Scorer
 
-    def prepare(self, engine: Engine, candidates: list[_Candidate], *, replace: bool, progress: bool) -> None:
-        """Enter the model, its tokens and its sets, make room for the SAEs, and see to the nulls."""
+    def prepare(
+        self,
+        engine: Engine,
+        candidates: list[_Candidate],
+        sets: list[TokenSet],
+        null_plan: NullPlan | None,
+        *,
+        replace: bool,
+        progress: bool,
+    ) -> None:
+        """Enter the model, its tokens and the sets, make room for the SAEs, and see to the nulls."""
         processing, d_vocab = self._unembedding.processing, self._model.d_vocab
-        content = self._keep(self._unembedding.matrix)
-        catalogue = load_catalogue(self._model.vocabulary)
         with engine.begin() as connection:
             self._model_id = register_model(connection, self._model)
-            register_unembedding(connection, self._model_id, processing, content, kept=self._keep_weights)
-            forget_derived(connection, put_sets(connection, self._model_id, catalogue, d_vocab).changed_ids)
             geometry = ModelGeometry(self._model_id, processing, self._unembedding.matrix)
-            self._scorer = Scorer(self._folder, geometry, self._device)
+            self._scorer = Scorer(self._folder, geometry, self._device, null_plan)
+            self._scorer.agree_on_plan(connection)
+            content = self._keep(self._unembedding.matrix)
+            register_unembedding(connection, self._model_id, processing, content, kept=self._keep_weights)
+            forget_derived(connection, put_sets(connection, self._model_id, sets, d_vocab).changed_ids)
             self._scorer.read_sets(connection)
             for candidate in candidates:
                 make_room(connection, candidate.name, self._key(candidate), replace=replace)

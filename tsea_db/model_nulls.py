@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from tsea_db import schema
 from tsea_db.bulk_load import bulk_load
+from tsea_db.errors import InputError
 from tsea_db.kernels.decodability import chance_decodability, decodability
 from tsea_db.kernels.direction_null import (
     ReadSubspace,
@@ -21,7 +22,8 @@ from tsea_db.kernels.direction_null import (
     set_directions,
     unembedding_gram,
 )
-from tsea_db.kernels.es_null import QUANTILE_SHARES, EsNull, fit_es_null
+from tsea_db.kernels.es_null import MIN_DRAWS, QUANTILE_SHARES, EsNull, fit_es_null
+from tsea_db.kernels.moment_null import MIN_DRAWS as MIN_MOMENT_DRAWS
 from tsea_db.kernels.moment_null import SHARES, moment_null, moments_of_directions
 from tsea_db.kernels.overlap import set_overlaps
 from tsea_db.kernels.product import PackedUnembedding
@@ -40,13 +42,38 @@ if TYPE_CHECKING:
     from tsea_db.kernels.token_null import TokenNull
     from tsea_db.stored_sets import StoredSet
 
-NULL_SEED = 0
-NULL_DRAWS = 4_000
-MOMENT_DRAWS = 20_000
+_LEAST = {"draws": MIN_DRAWS, "moment_draws": MIN_MOMENT_DRAWS, "seed": 0}
 
 SAME_ES = "every random direction has the same enrichment score"
 _DECIMALS = 6
 """Decodability is rounded to what does not depend on the number of threads."""
+
+
+@dataclass(frozen=True)
+class NullPlan:
+    """How many random directions the sampled nulls of a model come from, and which ones.
+
+    z, p and q need no samples: they are the same under every plan. NES, the p of enrichment scores and the thresholds
+    of feature classes are not.
+
+    Attributes:
+        draws: Directions behind the null of each set's enrichment score, 200 or more.
+        moment_draws: Directions behind the quantiles of moments, 2,000 or more.
+        seed: Seed of both, 0 or more.
+
+    Raises:
+        InputError: One of them is no whole number, or too small.
+    """
+
+    draws: int = 4_000
+    moment_draws: int = 20_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if type(value) is not int or not _LEAST[name] <= value < 2**31:
+                msg = f"{name} of a null plan is a whole number from {_LEAST[name]} to {2**31 - 1}, not {value!r}."
+                raise InputError(msg)
 
 
 @dataclass(frozen=True)
@@ -93,7 +120,7 @@ class ModelGeometry:
         gram = unembedding_gram(self.U, centred=True)
         return np.round(decodability(gram, directions, matrix.sizes, self.d_vocab), _DECIMALS)
 
-    def draw(self, n: int, start: int = 0, seed: int = NULL_SEED) -> NDArray[np.float32]:
+    def draw(self, n: int, start: int, seed: int) -> NDArray[np.float32]:
         """Draw random directions, float32 (n, d_model), as the kernels score them."""
         return sample_directions(n, seed, self.subspace, start).astype(np.float32)
 
@@ -106,11 +133,13 @@ class MeasuredSets:
         geometry: The unembedding.
         sets: The sets.
         es_null: Null of the enrichment score of each.
+        seed: Seed of the directions behind those nulls.
     """
 
     geometry: ModelGeometry
     sets: list[StoredSet]
     es_null: EsNull
+    seed: int
 
     @cached_property
     def directions(self) -> SetDirections:
@@ -136,7 +165,8 @@ class MeasuredSets:
         at = np.array([self._positions[stored.set_id] for stored in sets], dtype=np.int64)
         null, directions = self.es_null, self.directions
         arrays = ("mean_abs_es", "quantiles", "mu", "sigma", "fit_error", "fitted")
-        part = MeasuredSets(self.geometry, sets, replace(null, **{name: getattr(null, name)[at] for name in arrays}))
+        es_null = replace(null, **{name: getattr(null, name)[at] for name in arrays})
+        part = MeasuredSets(self.geometry, sets, es_null, self.seed)
         part.__dict__["directions"] = SetDirections(
             directions.unit[at], directions.length[at], directions.d_eff, tuple(directions.reasons[i] for i in at)
         )
@@ -144,18 +174,55 @@ class MeasuredSets:
         return part
 
 
+def agreed_plan(connection: Connection, geometry: ModelGeometry, wanted: NullPlan | None) -> NullPlan:
+    """Return the plan that the nulls of an unembedding follow, or are to follow where it has none yet.
+
+    Args:
+        connection: A connection to the store.
+        geometry: The unembedding.
+        wanted: The plan asked for; None for the one of the stored nulls, by default ``NullPlan()``.
+
+    Raises:
+        InputError: Stored nulls follow another plan than the one asked for.
+    """
+    stored = _stored_plan(connection, geometry)
+    plan = NullPlan(**stored) if wanted is None else wanted
+    asked = {name: getattr(plan, name) for name in stored}
+    if asked != stored:
+        of_the_store, of_the_call = (", ".join(f"{k}={v}" for k, v in each.items()) for each in (stored, asked))
+        msg = (
+            f"The nulls that the store has of this model ({geometry.processing}) come from {of_the_store}; the plan "
+            f"given has {of_the_call}. Leave it out to go on with the store's, or take a new store."
+        )
+        raise InputError(msg)
+    return plan
+
+
+def _stored_plan(connection: Connection, geometry: ModelGeometry) -> dict[str, int]:
+    """Return what the stored nulls tell of their plan, by field: nothing, part of it after an interruption, or all."""
+    found: dict[str, int] = {}
+    for table, name in ((schema.set_nulls.c, "draws"), (schema.moment_nulls.c, "moment_draws")):
+        here = (table.model_id == geometry.model_id) & (table.processing == geometry.processing)
+        row = connection.execute(select(table.n_draws, table.seed).where(here).limit(1)).first()
+        if row is not None:
+            found |= {name: row.n_draws, "seed": row.seed}
+    return {name: found[name] for name in _LEAST if name in found}
+
+
 def add_set_nulls(
     connection: Connection,
     geometry: ModelGeometry,
     sets: list[StoredSet],
+    plan: NullPlan,
     device: Device,
     progress: Callable[[int], object],
 ) -> None:
     """Score random directions against sets that have no null yet, and store their nulls."""
     matrix = set_matrix(sets, geometry.d_vocab)
     directions = geometry.directions(sets)
-    drawn = np.empty((NULL_DRAWS, len(sets)), np.float32)
-    for block in device.score_features(geometry.draw(NULL_DRAWS), geometry.packed, matrix):
+    drawn = np.empty((plan.draws, len(sets)), np.float32)
+    rows_drawn = geometry.draw(plan.draws, 0, plan.seed)
+    for block in device.score_features(rows_drawn, geometry.packed, matrix):
         drawn[block.start : block.start + len(block)] = np.abs(block.es)
         progress(len(block))
     null = fit_es_null(drawn)
@@ -166,8 +233,8 @@ def add_set_nulls(
         "model_id": np.full(n, geometry.model_id, np.int32),
         "processing": [geometry.processing] * n,
         "set_id": pa.array([stored.set_id for stored in sets], pa.int32()),
-        "n_draws": np.full(n, NULL_DRAWS, np.int32),
-        "seed": np.full(n, NULL_SEED, np.int32),
+        "n_draws": np.full(n, plan.draws, np.int32),
+        "seed": np.full(n, plan.seed, np.int32),
         "d_eff": np.full(n, geometry.subspace.d_eff, np.int32),
         "mean_abs_es": pa.array(null.mean_abs_es, mask=unfitted),
         "quantiles": pa.array([list(q) if ok else None for q, ok in zip(null.quantiles, null.fitted, strict=True)]),
@@ -203,7 +270,7 @@ def measured_sets(connection: Connection, geometry: ModelGeometry, sets: list[St
         return np.array([getattr(row, name) or 0.0 for row in rows], dtype=np.float64)
 
     null = EsNull(
-        n_draws=min((row.n_draws for row in rows), default=NULL_DRAWS),
+        n_draws=rows[0].n_draws if rows else 0,
         mean_abs_es=column("mean_abs_es"),
         quantiles=np.array(quantiles, dtype=np.float64).reshape(len(rows), len(QUANTILE_SHARES)),
         mu=column("mu"),
@@ -211,7 +278,7 @@ def measured_sets(connection: Connection, geometry: ModelGeometry, sets: list[St
         fit_error=column("fit_error"),
         fitted=np.array([row.es_reason is None for row in rows], dtype=bool),
     )
-    return MeasuredSets(geometry, sets, null)
+    return MeasuredSets(geometry, sets, null, rows[0].seed if rows else 0)
 
 
 def has_moment_null(connection: Connection, geometry: ModelGeometry) -> bool:
@@ -221,11 +288,13 @@ def has_moment_null(connection: Connection, geometry: ModelGeometry) -> bool:
     return connection.execute(select(table.seed).where(here)).first() is not None
 
 
-def add_moment_null(connection: Connection, geometry: ModelGeometry, progress: Callable[[int], object]) -> None:
+def add_moment_null(
+    connection: Connection, geometry: ModelGeometry, plan: NullPlan, progress: Callable[[int], object]
+) -> None:
     """Store quantiles of the moments of random directions' logit weights."""
     kurtosis, skewness, cosine_variance = moments_of_directions(
-        MOMENT_DRAWS,
-        lambda start, n: geometry.draw(n, start),
+        plan.moment_draws,
+        lambda start, n: geometry.draw(n, start, plan.seed),
         geometry.packed,
         usable_cores(),
         progress,
@@ -236,7 +305,7 @@ def add_moment_null(connection: Connection, geometry: ModelGeometry, progress: C
         "model_id": pa.array([geometry.model_id], pa.int32()),
         "processing": [geometry.processing],
         "n_draws": pa.array([null.n_draws], pa.int32()),
-        "seed": pa.array([NULL_SEED], pa.int32()),
+        "seed": pa.array([plan.seed], pa.int32()),
         "d_eff": pa.array([d_eff], pa.int32()),
         "shares": [list(SHARES)],
         "kurtosis": [null.kurtosis.tolist()],

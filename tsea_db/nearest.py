@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Say that the store has nothing of that name, and what comes nearest."""
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "in the store") -> str:
+    """Say that there is nothing of that name where it was looked for, and what comes nearest."""
     names = list(dict.fromkeys(known))
     near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
     hint = f" Did you mean {', '.join(near)}?" if near else ""
-    return f"There is no {kind} called {name!r} in the store.{hint}"
+    return f"There is no {kind} called {name!r} {where}.{hint}"

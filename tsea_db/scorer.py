@@ -12,13 +12,13 @@ from sqlalchemy import insert
 from tsea_db import schema
 from tsea_db.kernels.direction_null import unit_directions
 from tsea_db.model_nulls import (
-    MOMENT_DRAWS,
-    NULL_DRAWS,
     MeasuredSets,
     ModelGeometry,
+    NullPlan,
     add_moment_null,
     add_overlaps,
     add_set_nulls,
+    agreed_plan,
     has_moment_null,
     measured_sets,
     sets_without_null,
@@ -63,9 +63,12 @@ class Missing:
 class Scorer:
     """A model of the store under one processing, with everything that its SAEs are scored for."""
 
-    def __init__(self, folder: Path, geometry: ModelGeometry, device: Device) -> None:
+    def __init__(
+        self, folder: Path, geometry: ModelGeometry, device: Device, null_plan: NullPlan | None = None
+    ) -> None:
         """Prepare to score on a device; ``folder`` is where scores wait until an SAE is done."""
         self.geometry = geometry
+        self._plan = null_plan
         self._device = device
         self._folder = folder
         self._sets: list[StoredSet] = []
@@ -73,6 +76,11 @@ class Scorer:
         self._partitions: list[StoredSet] = []
         self._contrasts: list[Contrast] = []
         self._measured: MeasuredSets | None = None
+
+    def agree_on_plan(self, connection: Connection) -> NullPlan:
+        """Settle on the plan of the nulls before any is forgotten; see :func:`tsea_db.model_nulls.agreed_plan`."""
+        self._plan = agreed_plan(connection, self.geometry, self._plan)
+        return self._plan
 
     def read_sets(self, connection: Connection) -> None:
         """Read the model's sets; enter the controls and contrasts that it lacks."""
@@ -88,15 +96,16 @@ class Scorer:
         """Compute what is missing of the nulls, in a transaction for each kind."""
         everything = [*self._sets, *self._controls, *self._partitions]
         with engine.begin() as connection:
+            plan = self.agree_on_plan(connection)
             add_overlaps(connection, self.geometry, self._sets)
             missing = sets_without_null(connection, self.geometry, everything)
             if missing:
-                with progress_bar("nulls of sets", NULL_DRAWS, "direction", progress=progress) as bar:
-                    add_set_nulls(connection, self.geometry, missing, self._device, bar.update)
+                with progress_bar("nulls of sets", plan.draws, "direction", progress=progress) as bar:
+                    add_set_nulls(connection, self.geometry, missing, plan, self._device, bar.update)
         with engine.begin() as connection:
             if not has_moment_null(connection, self.geometry):
-                with progress_bar("nulls of moments", MOMENT_DRAWS, "direction", progress=progress) as bar:
-                    add_moment_null(connection, self.geometry, bar.update)
+                with progress_bar("nulls of moments", plan.moment_draws, "direction", progress=progress) as bar:
+                    add_moment_null(connection, self.geometry, plan, bar.update)
 
     def everything(self) -> Missing:
         """What an SAE without any scores lacks."""

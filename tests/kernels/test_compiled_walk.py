@@ -172,6 +172,7 @@ def test_vocabulary_of_gemma_size(library: ctypes.CDLL, rng: np.random.Generator
     assert_same_as_numba(library, logit_weights, some_sets(rng, 256_000, 12))
 
 
+@pytest.mark.slow
 def test_largest_vocabulary(library: ctypes.CDLL) -> None:
     n_tokens = MAX_TOKENS
     weights = np.arange(n_tokens, 0, -1, dtype=np.float32)[None]

@@ -21,6 +21,7 @@ FORMS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("n_tokens", [70_000, 256_000, 1_100_000])
 def test_scores_are_those_of_counting(

@@ -122,6 +122,7 @@ def test_t_is_calibrated_for_every_set(sets: SetDirections, subspace: ReadSubspa
         assert sets_out_of_tolerance(found, level, None).size == 0
 
 
+@pytest.mark.slow
 def test_es_p_is_calibrated_and_the_random_token_p_is_not(
     U: NDArray[np.float32], members: dict[str, list[int]], subspace: ReadSubspace
 ) -> None:

@@ -3,6 +3,7 @@
 from tsea_db.token_sets.building import BuiltSets, Dropped, build_sets
 from tsea_db.token_sets.cache import load_catalogue
 from tsea_db.token_sets.catalogue import FAMILIES, build_catalogue
+from tsea_db.token_sets.choice import choose_sets
 from tsea_db.token_sets.comparison import Finding, SetChange, diff, lint, versioned
 from tsea_db.token_sets.contrasts import Contrast, read_contrasts
 from tsea_db.token_sets.family import Family
@@ -23,6 +24,7 @@ __all__ = [
     "Vocabulary",
     "build_catalogue",
     "build_sets",
+    "choose_sets",
     "diff",
     "lint",
     "load_catalogue",
