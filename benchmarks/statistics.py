@@ -90,7 +90,7 @@ def measure(n_features: int, n_sets: int, n_scored: int) -> dict[str, float]:
                 seconds["overlaps"] = timed(lambda: add_overlaps(connection, geometry, sets))
                 measured = measured_sets(connection, geometry, sets)
                 seconds["tables for random tokens"] = timed(lambda: measured.token_null)
-            waiting = WaitingScores(Path(folder), n_features, n_sets, D_MODEL)
+            waiting = WaitingScores(Path(folder), n_features, sets, [], measured.directions.unit)
             for block in score_features(rows[:256], U, set_matrix(sets, D_VOCAB)):
                 for start in range(0, n_features - 255, 256):  # scores do not matter, places do
                     units, _ = unit_directions(rows[start : start + 256], geometry.subspace)
@@ -98,9 +98,9 @@ def measure(n_features: int, n_sets: int, n_scored: int) -> dict[str, float]:
             features = np.arange(n_features, dtype=np.int32)
             with engine.begin() as connection:
                 writer = ScoreWriter(connection, 0, measured, waiting, features)
-                writer.write_library(sets[:1], 0)
+                writer.write_library(sets[:1])
                 connection.execute(schema.scores.delete())
-                seconds["statistics and writing"] = timed(lambda: writer.write_library(sets, 0))
+                seconds["statistics and writing"] = timed(lambda: writer.write_library(sets))
     return seconds
 
 

@@ -293,7 +293,7 @@ import sys
 import tsea_db
 from tsea_db import ingest, model_nulls, score_rows
 
-score_rows.PAIRS_AT_ONCE, score_rows._ROWS_AT_ONCE = 7000, 100
+score_rows.PAIRS_AT_ONCE = 7000
 tsea_db.open(sys.argv[1], mode="rw").ingest(sys.argv[2], sys.argv[3:], progress=False)
 """
 

@@ -249,14 +249,24 @@ def exact_cosines(unit_rows: Floats, unit_columns: Floats) -> Floats:
     return grid_cosines(on_grid(unit_rows), on_grid(unit_columns))
 
 
-def on_grid(units: Floats) -> NDArray[np.int32]:
-    """Round unit vectors (n x d) to multiples of 2**-26, given as integers."""
-    return np.rint(units * _GRID).astype(np.int32)
+def on_grid(units: Floats) -> Floats:
+    """Round unit vectors (n x d) to multiples of 2**-26."""
+    rounded: Floats = units * _GRID
+    np.rint(rounded, out=rounded)
+    rounded *= 1.0 / _GRID
+    return rounded
 
 
-def grid_cosines(rows: NDArray[np.int32], columns: NDArray[np.int32]) -> Floats:
+def grid_cosines(rows: Floats, columns: Floats) -> Floats:
     """Return dot products (n x m) of what `on_grid` returns for unit vectors (n x d, m x d)."""
-    return np.clip((rows.astype(np.float64) @ columns.T.astype(np.float64)) * (1.0 / _GRID**2), -1.0, 1.0)
+    cosines: Floats = rows @ columns.T
+    np.clip(cosines, -1.0, 1.0, out=cosines)
+    return cosines
+
+
+def paired_cosines(left: Floats, right: Floats) -> Floats:
+    """Return the n cosines that `exact_cosines` has on its diagonal, for n pairs of unit vectors."""
+    return np.clip(np.einsum("nd,nd->n", on_grid(left), on_grid(right)), -1.0, 1.0)
 
 
 def direction_scores(rows: NDArray[np.floating], sets: SetDirections, subspace: ReadSubspace) -> DirectionScores:

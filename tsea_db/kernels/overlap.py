@@ -88,12 +88,16 @@ def conditional_scores(cosine_a: Floats, cosine_b: Floats, null_corr: Floats | f
     arguments broadcast; d_eff is the dimension that the unembedding reads.
     """
     r = np.asarray(null_corr, dtype=np.float64)
-    left = 1.0 - r**2
-    distinct = left > MIN_SINE_SQUARED
+    left, distinct = 1.0 - r**2, distinct_directions(r)
     residual = (cosine_a - r * cosine_b) / np.sqrt(np.where(distinct, left, 1.0))
     residual = np.where(distinct, np.clip(residual, -1.0, 1.0), 0.0)
     z, log10_p = z_and_log10_p(residual, d_eff)
     return ConditionalScores(z, log10_p, np.broadcast_to(distinct, residual.shape))
+
+
+def distinct_directions(null_corr: Floats) -> Bools:
+    """Tell which pairs of sets have directions that rounding can tell apart, from the cosines of their Delta."""
+    return np.asarray(1.0 - null_corr**2 > MIN_SINE_SQUARED)
 
 
 def distinct_sets(cosine: Floats, significant: Bools, null_corr: Floats, d_eff: int, level: float) -> Bools:
