@@ -16,10 +16,10 @@ from tsea_db.kernels.decodability import chance_decodability, decodability
 from tsea_db.kernels.direction_null import (
     ReadSubspace,
     SetDirections,
-    read_subspace,
     sample_directions,
     set_directions,
     unembedding_gram,
+    unembedding_subspace,
 )
 from tsea_db.kernels.es_null import QUANTILE_SHARES, EsNull, fit_es_null
 from tsea_db.kernels.logit_weights import column_norms
@@ -76,7 +76,7 @@ class ModelGeometry:
     @cached_property
     def subspace(self) -> ReadSubspace:
         """The part of the residual stream that it reads."""
-        return read_subspace(unembedding_gram(self.U))
+        return unembedding_subspace(self.U)
 
     def directions(self, sets: list[StoredSet]) -> SetDirections:
         """Return the Delta of each set."""
