@@ -32,9 +32,10 @@ from tsea_db.model_nulls import (
     add_set_nulls,
     measured_sets,
 )
-from tsea_db.score_rows import ScoreWriter, WaitingScores
+from tsea_db.score_rows import ScoreWriter
 from tsea_db.store import StoreFile
 from tsea_db.stored_sets import StoredSet, set_matrix
+from tsea_db.waiting import WaitingScores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,12 +1,11 @@
 """One SAE's scores and what they are worth, into ``scores``, ``sae_sets`` and the tables of contrasts and controls.
 
-False-discovery rates need all features of a set, scores come a few features at a time. So scores wait in a file without
-a name until all features are done; then sets are taken a few at a time. Memory grows with neither.
+False-discovery rates need all features of a set. So scores wait until all features are done; then sets are taken a few
+at a time.
 """
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 from tsea_db import schema
 from tsea_db.bulk_load import bulk_load
 from tsea_db.kernels.cosine_tail import z_and_log10_p
-from tsea_db.kernels.direction_null import MIN_DIMENSION, grid_cosines, on_grid, paired_cosines
+from tsea_db.kernels.direction_null import MIN_DIMENSION, paired_cosines
 from tsea_db.kernels.es_null import log10_p_es
 from tsea_db.kernels.fdr import benjamini_hochberg
 from tsea_db.kernels.overlap import conditional_scores, distinct_directions
@@ -26,15 +25,14 @@ from tsea_db.kernels.token_null import log10_p_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from tsea_db.kernels.scoring import FeatureBlock
     from tsea_db.model_nulls import MeasuredSets
     from tsea_db.side_sets import Contrast
     from tsea_db.stored_sets import StoredSet
+    from tsea_db.waiting import WaitingScores
 
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
@@ -47,54 +45,6 @@ PAIRS_AT_ONCE = 1_000_000
 _LOG10_05 = float(np.log10(0.05))
 FEW_FEATURES = f"fewer than {MIN_FEATURES} scored features, or all with the same z"
 SAME_DIRECTION = "both sets have the same direction"
-
-
-class WaitingScores:
-    """What a pass finds out about all features, set by set, in a file that vanishes with the process.
-
-    Cosines are taken as blocks come, so that no direction is needed again: statistics cost the same for each pair of
-    feature and set, however many there are.
-    """
-
-    def __init__(
-        self, folder: Path, n_features: int, scored: list[StoredSet], others: list[StoredSet], units: Floats
-    ) -> None:
-        """Prepare to take blocks of features.
-
-        Args:
-            folder: Where the file is to be.
-            n_features: Features of the SAE.
-            scored: Sets whose scores are in the blocks, in that order.
-            others: Further sets whose cosines are wanted.
-            units: Unit Delta of all of them (n_sets, d_model), in that order.
-        """
-        self._positions = {stored.set_id: i for i, stored in enumerate([*scored, *others])}
-        self._n_scored = len(scored)
-        self._directions = on_grid(units)
-        n, n_scores = max(n_features, 1), max(len(scored) * n_features, 1)
-        with tempfile.TemporaryFile(dir=folder) as file:  # the maps outlive it
-            self._es = np.memmap(file, np.float32, "w+", 0, (max(len(scored), 1), n))
-            self._peak_rank = np.memmap(file, np.int32, "w+", 4 * n_scores, (max(len(scored), 1), n))
-            self._cosines = np.memmap(file, np.float64, "w+", 8 * n_scores, (max(len(units), 1), n))
-
-    def add(self, block: FeatureBlock, units: Floats) -> None:
-        """Take the scores of a block of features and their unit directions (n, d_model)."""
-        features = slice(block.start, block.start + len(block))
-        self._es[: self._n_scored, features] = block.es.T
-        self._peak_rank[: self._n_scored, features] = block.peak_rank.T
-        self._cosines[: len(self._directions), features] = grid_cosines(self._directions, on_grid(units))
-
-    def read(self, sets: list[StoredSet], features: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Return ES and peak rank of some features, each (n_sets, n_features)."""
-        at = self._at(sets)
-        return _columns(self._es[at], features), _columns(self._peak_rank[at], features)
-
-    def cosines(self, sets: list[StoredSet], features: NDArray[np.int32]) -> Floats:
-        """Return cosines of some features with the sets' Delta, as (n_features, n_sets) that lies set by set."""
-        return _columns(self._cosines[self._at(sets)], features).T
-
-    def _at(self, sets: list[StoredSet]) -> NDArray[np.int64]:
-        return np.array([self._positions[stored.set_id] for stored in sets], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -295,11 +245,6 @@ class ScoreWriter:
 def _ends(contrasts: list[Contrast]) -> tuple[list[int], list[int]]:
     """Return the ids of the sets asked about and of those given."""
     return [contrast.set_a for contrast in contrasts], [contrast.set_b for contrast in contrasts]
-
-
-def _columns(values: NDArray[Any], features: NDArray[np.int32]) -> NDArray[Any]:
-    """Return the columns of some features, without a copy if that is all of them."""
-    return values if len(features) == values.shape[1] else values[:, features]
 
 
 def _nullable(values: Singles, missing: NDArray[np.bool_]) -> pa.Array:

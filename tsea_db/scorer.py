@@ -25,7 +25,7 @@ from tsea_db.model_nulls import (
 )
 from tsea_db.progress import progress_bar
 from tsea_db.registry import next_id
-from tsea_db.score_rows import ScoreWriter, WaitingScores
+from tsea_db.score_rows import ScoreWriter
 from tsea_db.side_sets import (
     Contrast,
     register_contrasts,
@@ -36,6 +36,7 @@ from tsea_db.side_sets import (
 from tsea_db.stored_saes import contrasts_to_score, controls_to_score, forget_scores, sets_to_score
 from tsea_db.stored_sets import StoredSet, set_matrix, stored_sets
 from tsea_db.version import __version__
+from tsea_db.waiting import WaitingScores
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -158,7 +158,7 @@ def _eigenvalues(gram: Floats) -> Floats:
     """Eigenvalues, ascending, of a Gram matrix that is neither zero nor non-finite."""
     if not np.all(np.isfinite(gram)):
         raise WeightsError("the unembedding has values that are not finite: no null can be computed from it")
-    values: Floats = np.linalg.eigvalsh(gram)
+    values = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
     if values[-1] <= 0.0:
         raise WeightsError("the unembedding is zero everywhere: no null can be computed from it")
     return values
