@@ -46,7 +46,7 @@ MOMENT_DRAWS = 20_000
 
 SAME_ES = "every random direction has the same enrichment score"
 _DECIMALS = 6
-"""Decodability is rounded to what does not depend on the number of threads."""
+"""Decodability is rounded to what means something."""
 
 
 @dataclass(frozen=True)
