@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -14,7 +15,7 @@ native_sources = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(native_sources)
 
 
-def relative(paths):
+def relative(paths: Iterable[Path]) -> list[str]:
     """Return the paths as setuptools wants them."""
     return sorted(path.relative_to(Path(__file__).parent).as_posix() for path in paths)
 

@@ -24,7 +24,7 @@ import tsea_db
 from benchmarks import gpt2_size
 from benchmarks.machine import describe
 from benchmarks.workload import scored_sets
-from tsea_db import feature_rows, ingest, model_nulls, score_rows, scorer
+from tsea_db import feature_rows, ingest, model_nulls, score_rows, scorer, waiting
 from tsea_db.cli.printing import print_table
 from tsea_db.kernels.device import Device
 from tsea_db.kernels.logit_weights import logit_weight_tiles
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 STAGES: tuple[tuple[Any, str, str], ...] = (
     (Device, "score_features", "pass"),
     (scorer, "unit_directions", "unit_directions"),
-    (score_rows.WaitingScores, "add", "waiting"),
+    (waiting.WaitingScores, "add", "waiting"),
     (feature_rows.FeatureLoader, "_feature_rows", "feature_rows"),
     (feature_rows, "bulk_load", "load"),
     (score_rows, "in_threads", "statistics"),
@@ -47,7 +47,7 @@ STAGES: tuple[tuple[Any, str, str], ...] = (
     (scorer, "measured_sets", "nulls_read"),
     (ingest, "load_sae", "sae"),
     (ingest, "process_unembedding", "unembedding"),
-    (model_nulls, "unembedding_gram", "subspace"),
+    (model_nulls, "unembedding_subspace", "subspace"),
     (model_nulls, "set_directions", "set_directions"),
     (ingest._Job, "prepare", "prepare"),
 )

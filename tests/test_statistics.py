@@ -316,7 +316,7 @@ from pathlib import Path
 from tests.tiny_lm import SMALL
 from tsea_db import score_rows
 
-score_rows.PAIRS_AT_ONCE, score_rows._ROWS_AT_ONCE = 7000, 100
+score_rows.PAIRS_AT_ONCE = 7000
 model, sae = (pickle.loads(Path(file).read_bytes()) for file in sys.argv[2:])
 tsea_db.open(sys.argv[1], mode="rw").ingest(model, [sae], **SMALL)
 """

@@ -22,13 +22,13 @@ from tsea_db.kernels.calibration import (
 )
 from tsea_db.kernels.direction_null import direction_scores, random_rotation
 from tsea_db.kernels.es_null import log10_p_es
-from tsea_db.kernels.fdr import benjamini_hochberg
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.token_null import log10_p_token
 from tsea_db.model_nulls import MeasuredSets, ModelGeometry, measured_sets
 from tsea_db.qq_plot import qq_page
 from tsea_db.questions import ask
 from tsea_db.stored_sets import set_matrix, stored_sets
+from tsea_db.waiting import log10_q_of_directions
 from tsea_db.weights.archive import WeightsArchive
 
 if TYPE_CHECKING:
@@ -208,19 +208,15 @@ def _discoveries(
     measured: MeasuredSets, n: int, take: Callable[[int, int], NDArray[np.floating]]
 ) -> dict[str, int | float]:
     """Count the sets with a discovery among n directions that promote nothing."""
-    log10_p = np.empty((n, len(measured.sets)))
-    valid = np.empty(log10_p.shape, dtype=np.bool_)
-    for start in range(0, n, _ROWS_AT_ONCE):
-        part = slice(start, min(start + _ROWS_AT_ONCE, n))
-        rows = np.asarray(take(start, part.stop - start))
-        found = direction_scores(rows, measured.directions, measured.geometry.subspace)
-        log10_p[part], valid[part] = found.log10_p, found.valid
-    log10_q = benjamini_hochberg(log10_p, valid)
-    n_sets = int(measured.directions.usable.sum())
+    directions, below, with_any = measured.directions, 0, 0
+    for log10_q, valid in log10_q_of_directions(n, take, directions, measured.geometry.subspace):
+        with_any += sets_with_discoveries(log10_q, valid, _Q)
+        below += int(((log10_q < np.log10(_Q)) & valid).sum())
+    n_sets = int(directions.usable.sum())
     return {
-        "sets_with_discoveries": sets_with_discoveries(log10_q, valid, _Q),
+        "sets_with_discoveries": with_any,
         "limit": discovery_limit(n_sets, _Q),
-        "discoveries": int(((log10_q < np.log10(_Q)) & valid).sum()),
+        "discoveries": below,
         "n_sets": n_sets,
         "n_features": n,
         "q_below": _Q,

@@ -17,10 +17,10 @@ from tsea_db.kernels.decodability import chance_decodability, decodability
 from tsea_db.kernels.direction_null import (
     ReadSubspace,
     SetDirections,
-    read_subspace,
     sample_directions,
     set_directions,
     unembedding_gram,
+    unembedding_subspace,
 )
 from tsea_db.kernels.es_null import MIN_DRAWS, QUANTILE_SHARES, EsNull, fit_es_null
 from tsea_db.kernels.moment_null import MIN_DRAWS as MIN_MOMENT_DRAWS
@@ -46,7 +46,7 @@ _LEAST = {"draws": MIN_DRAWS, "moment_draws": MIN_MOMENT_DRAWS, "seed": 0}
 
 SAME_ES = "every random direction has the same enrichment score"
 _DECIMALS = 6
-"""Decodability is rounded to what does not depend on the number of threads."""
+"""Decodability is rounded to what means something."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ModelGeometry:
     @cached_property
     def subspace(self) -> ReadSubspace:
         """The part of the residual stream that it reads."""
-        return read_subspace(unembedding_gram(self.U))
+        return unembedding_subspace(self.U)
 
     def directions(self, sets: list[StoredSet]) -> SetDirections:
         """Return the Delta of each set."""

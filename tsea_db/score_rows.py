@@ -1,14 +1,13 @@
 """One SAE's scores and what they are worth, into ``scores``, ``sae_sets`` and the tables of contrasts and controls.
 
-False-discovery rates need all features of a set, scores come a few features at a time. So scores wait in a file without
-a name until all features are done; then sets are taken a few at a time. Memory grows with neither.
+False-discovery rates need all features of a set. So scores wait until all features are done; then sets are taken a few
+at a time.
 """
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,73 +15,36 @@ import pyarrow as pa
 from tsea_db import schema
 from tsea_db.bulk_load import bulk_load
 from tsea_db.kernels.cosine_tail import z_and_log10_p
-from tsea_db.kernels.direction_null import MIN_DIMENSION, exact_cosines, grid_cosines, on_grid
+from tsea_db.kernels.direction_null import MIN_DIMENSION, paired_cosines
 from tsea_db.kernels.es_null import log10_p_es
 from tsea_db.kernels.fdr import benjamini_hochberg
-from tsea_db.kernels.overlap import conditional_scores
+from tsea_db.kernels.overlap import conditional_scores, distinct_directions
 from tsea_db.kernels.resources import in_threads, usable_cores
 from tsea_db.kernels.sae_null import MIN_FEATURES, SaeNull, sae_null
 from tsea_db.kernels.token_null import log10_p_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from tsea_db.kernels.scoring import FeatureBlock
     from tsea_db.model_nulls import MeasuredSets
     from tsea_db.side_sets import Contrast
     from tsea_db.stored_sets import StoredSet
+    from tsea_db.waiting import WaitingScores
 
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
 
+Item = TypeVar("Item")
+
 PAIRS_AT_ONCE = 1_000_000
 """Pairs of feature and set whose statistics a thread computes at once; with what waits to be written, 100 MB."""
 
-_ROWS_AT_ONCE = 4096
 _LOG10_05 = float(np.log10(0.05))
 FEW_FEATURES = f"fewer than {MIN_FEATURES} scored features, or all with the same z"
 SAME_DIRECTION = "both sets have the same direction"
-
-
-class WaitingScores:
-    """What a pass finds out about all features, in a file that vanishes with the process.
-
-    ES and peak rank wait set by set, unit directions feature by feature.
-    """
-
-    def __init__(self, folder: Path, n_features: int, n_sets: int, d_model: int) -> None:
-        shape, n = (max(n_sets, 1), max(n_features, 1)), max(n_sets * n_features, 1)
-        with tempfile.TemporaryFile(dir=folder) as file:  # the maps outlive it
-            self._es = np.memmap(file, np.float32, "w+", 0, shape)
-            self._peak_rank = np.memmap(file, np.int32, "w+", 4 * n, shape)
-            self._units = np.memmap(file, np.int32, "w+", 8 * n, (max(n_features, 1), d_model))
-
-    def add(self, block: FeatureBlock, units: Floats) -> None:
-        """Take the scores of a block of features and their unit directions (n, d_model)."""
-        features = slice(block.start, block.start + len(block))
-        n_sets = block.es.shape[1]
-        self._es[:n_sets, features] = block.es.T
-        self._peak_rank[:n_sets, features] = block.peak_rank.T
-        self._units[features] = on_grid(units)
-
-    def read(self, sets: slice, scored: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Return ES and peak rank of the scored features, each (n_sets, n_scored)."""
-        return np.asarray(self._es[sets][:, scored]), np.asarray(self._peak_rank[sets][:, scored])
-
-    def cosines(self, units: Floats, scored: NDArray[np.int32]) -> Floats:
-        """Return cosines of the scored features with unit Deltas (n_sets, d_model), as (n_scored, n_sets).
-
-        The result lies in memory set by set.
-        """
-        found, columns = np.empty((len(units), len(scored))), on_grid(units)
-        for start in range(0, len(scored), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            found[:, part] = grid_cosines(columns, self._units[scored[part]])
-        return found.T
 
 
 @dataclass(frozen=True)
@@ -134,20 +96,20 @@ class ScoreWriter:
         self._waiting = waiting
         self._features = features
 
-    def write_library(self, sets: list[StoredSet], first: int) -> None:
-        """Write ``scores`` and ``sae_sets`` of library sets, which wait from position ``first`` on."""
-        for found in self._statistics(sets, first):
-            bulk_load(self._connection, schema.scores, self._score_rows(found))
+    def write_library(self, sets: list[StoredSet]) -> None:
+        """Write ``scores`` and ``sae_sets`` of library sets."""
+        for found, rows in self._statistics(sets):
+            bulk_load(self._connection, schema.scores, rows)
             bulk_load(self._connection, schema.sae_sets, self._sae_set_rows(found))
 
-    def write_partitions(self, sets: list[StoredSet], first: int) -> None:
+    def write_partitions(self, sets: list[StoredSet]) -> None:
         """Write ``partition_scores``."""
-        for found in self._statistics(sets, first):
-            bulk_load(self._connection, schema.partition_scores, self._score_rows(found))
+        for _, rows in self._statistics(sets):
+            bulk_load(self._connection, schema.partition_scores, rows)
 
-    def write_controls(self, sets: list[StoredSet], first: int) -> None:
+    def write_controls(self, sets: list[StoredSet]) -> None:
         """Write which share of the features has p below 0.05 for each random control."""
-        for found in self._statistics(sets, first):
+        for found, _ in self._statistics(sets):
             n = len(found.sets.sets)
             rows: dict[str, Any] = {
                 "sae_id": np.full(n, self._sae_id, np.int32),
@@ -165,19 +127,12 @@ class ScoreWriter:
 
     def write_contrasts(self, contrasts: list[Contrast], sets: dict[int, StoredSet]) -> None:
         """Write ``contrast_scores``: z of set A given set B, from the cosines with both."""
-        at_once = max(1, PAIRS_AT_ONCE // (2 * max(len(self._features), 1)))
         reasons: list[str | None] = []
-        for start in range(0, len(contrasts), at_once):
-            part = contrasts[start : start + at_once]
-            both = [sets[set_id] for contrast in part for set_id in (contrast.set_a, contrast.set_b)]
-            directions = self._measured.of(both).directions
-            cosines = self._waiting.cosines(directions.unit, self._features)
-            for i, contrast in enumerate(part):
-                pair = slice(2 * i, 2 * i + 2)
-                reason = next((str(r) for r in directions.reasons[pair] if r is not None), None)
-                reasons.append(
-                    reason or self._write_contrast(contrast.contrast_id, cosines[:, pair], directions.unit[pair])
-                )
+        parts = in_threads(lambda part: self._contrast_rows(part, sets), self._in_parts(contrasts, 2), usable_cores())
+        for part, rows in parts:
+            reasons += part
+            if rows is not None:
+                bulk_load(self._connection, schema.contrast_scores, rows)
         markers = {
             "sae_id": np.full(len(contrasts), self._sae_id, np.int32),
             "contrast_id": pa.array([contrast.contrast_id for contrast in contrasts], pa.int32()),
@@ -186,71 +141,84 @@ class ScoreWriter:
         }
         bulk_load(self._connection, schema.sae_contrasts, pa.table(markers))
 
-    def _write_contrast(self, contrast_id: int, cosines: Floats, units: Floats) -> str | None:
-        """Write the scores of one contrast; return why there are none, or None."""
-        null_corr = float(exact_cosines(units[:1], units[1:])[0, 0])
-        d_eff = self._measured.directions.d_eff
-        found = conditional_scores(cosines[:, :1], cosines[:, 1:], null_corr, d_eff)
-        if not found.distinct.all():
-            return SAME_DIRECTION
-        log10_q = benjamini_hochberg(found.log10_p, np.ones(found.z.shape, dtype=bool))
-        n = len(self._features)
-        rows = {
-            "sae_id": np.full(n, self._sae_id, np.int32),
-            "contrast_id": np.full(n, contrast_id, np.int32),
-            "feature": self._features,
-            "z_a_given_b": found.z[:, 0].astype(np.float32),
-            "log10_p": found.log10_p[:, 0].astype(np.float32),
-            "log10_q": log10_q[:, 0].astype(np.float32),
+    def _contrast_rows(
+        self, contrasts: list[Contrast], sets: dict[int, StoredSet]
+    ) -> tuple[list[str | None], pa.Table | None]:
+        """Return why each contrast has no scores, or None, and the scores of those that have."""
+        a, b = (self._measured.of([sets[i] for i in ids]).directions for ids in _ends(contrasts))
+        null_corr = paired_cosines(a.unit, b.unit)
+        reasons = [
+            next((str(reason) for reason in pair if reason is not None), None if distinct else SAME_DIRECTION)
+            for *pair, distinct in zip(a.reasons, b.reasons, distinct_directions(null_corr), strict=True)
+        ]
+        kept = np.flatnonzero([reason is None for reason in reasons])
+        if not len(kept):
+            return reasons, None
+        scored = [contrasts[i] for i in kept]
+        cosine_a, cosine_b = (self._waiting.cosines([sets[i] for i in ids], self._features) for ids in _ends(scored))
+        found = conditional_scores(cosine_a, cosine_b, null_corr[kept], a.d_eff)
+        log10_q = benjamini_hochberg(found.log10_p, found.distinct)
+        rows = self._rows("contrast_id", np.array([contrast.contrast_id for contrast in scored], dtype=np.int32)) | {
+            "z_a_given_b": _single(found.z).ravel(),
+            "log10_p": _single(found.log10_p).ravel(),
+            "log10_q": _single(log10_q).ravel(),
         }
-        bulk_load(self._connection, schema.contrast_scores, pa.table(rows))
-        return None
+        return reasons, pa.table(rows)
 
-    def _statistics(self, sets: list[StoredSet], first: int) -> Iterator[Statistics]:
-        """Compute statistics of a few sets at a time, on all cores, ahead of what is being written."""
-        at_once = max(1, PAIRS_AT_ONCE // max(len(self._features), 1))
-        parts = ((start, self._measured.of(sets[start : start + at_once])) for start in range(0, len(sets), at_once))
-        return in_threads(lambda part: self._statistics_of(first + part[0], part[1]), parts, usable_cores())
+    def _statistics(self, sets: list[StoredSet]) -> Iterator[tuple[Statistics, pa.Table]]:
+        """Compute statistics of a few sets at a time, and their rows, on all cores, ahead of what is being written."""
+        return in_threads(self._statistics_of, self._in_parts(sets, 1), usable_cores())
 
-    def _statistics_of(self, first: int, sets: MeasuredSets) -> Statistics:
-        d_eff = sets.directions.d_eff
-        es, peak_rank = self._waiting.read(slice(first, first + len(sets.sets)), self._features)
-        cosines = self._waiting.cosines(sets.directions.unit, self._features)
-        valid = np.broadcast_to(sets.directions.usable, cosines.shape)
+    def _in_parts(self, items: list[Item], pairs: int) -> Iterator[list[Item]]:
+        """Cut what takes some pairs for each feature into parts of `PAIRS_AT_ONCE`."""
+        at_once = max(1, PAIRS_AT_ONCE // (pairs * max(len(self._features), 1)))
+        return (items[start : start + at_once] for start in range(0, len(items), at_once))
+
+    def _statistics_of(self, sets: list[StoredSet]) -> tuple[Statistics, pa.Table]:
+        measured = self._measured.of(sets)
+        es, peak_rank = self._waiting.read(sets, self._features)
+        cosines = self._waiting.cosines(sets, self._features)
+        valid = np.broadcast_to(measured.directions.usable, cosines.shape)
         z, log10_p = np.zeros_like(cosines), np.zeros_like(cosines)
-        if d_eff >= MIN_DIMENSION:
-            z, log10_p = z_and_log10_p(cosines, d_eff)
-        return Statistics(
-            sets=sets,
+        if measured.directions.d_eff >= MIN_DIMENSION:
+            z, log10_p = z_and_log10_p(cosines, measured.directions.d_eff)
+        found = Statistics(
+            sets=measured,
             es=es,
             peak_rank=peak_rank,
             z=_single(z),
             log10_p=_single(log10_p),
             log10_q=_single(benjamini_hochberg(log10_p, valid)),
-            log10_p_es=_single(log10_p_es(es.T, sets.es_null)),
-            log10_p_token=_single(log10_p_token(es.T, sets.sizes, sets.token_null)),
+            log10_p_es=_single(log10_p_es(es.T, measured.es_null)),
+            log10_p_token=_single(log10_p_token(es.T, measured.sizes, measured.token_null)),
             spread=sae_null(z, cosines, valid),
         )
+        return found, self._score_rows(found)
 
     def _score_rows(self, found: Statistics) -> pa.Table:
-        n_sets, n = found.es.shape
+        n = len(self._features)
         undirected = np.repeat(~found.sets.directions.usable, n)
         unfitted = np.repeat(~found.sets.es_null.fitted, n)
         set_ids = np.array([stored.set_id for stored in found.sets.sets], dtype=np.int32)
-        return pa.table(
-            {
-                "sae_id": np.full(n_sets * n, self._sae_id, np.int32),
-                "set_id": np.repeat(set_ids, n),
-                "feature": np.tile(self._features, n_sets),
-                "es": found.es.ravel(),
-                "peak_rank": found.peak_rank.ravel(),
-                "z_direction": pa.array(found.z.ravel(), mask=undirected),
-                "log10_p": pa.array(found.log10_p.ravel(), mask=undirected),
-                "log10_q": pa.array(found.log10_q.ravel(), mask=undirected),
-                "log10_p_es": pa.array(found.log10_p_es.ravel(), mask=unfitted),
-                "log10_p_token": found.log10_p_token.ravel(),
-            }
-        )
+        rows = self._rows("set_id", set_ids) | {
+            "es": found.es.ravel(),
+            "peak_rank": found.peak_rank.ravel(),
+            "z_direction": _nullable(found.z.ravel(), undirected),
+            "log10_p": _nullable(found.log10_p.ravel(), undirected),
+            "log10_q": _nullable(found.log10_q.ravel(), undirected),
+            "log10_p_es": _nullable(found.log10_p_es.ravel(), unfitted),
+            "log10_p_token": found.log10_p_token.ravel(),
+        }
+        return pa.table(rows)
+
+    def _rows(self, name: str, ids: NDArray[np.int32]) -> dict[str, Any]:
+        """Return the key columns of rows for each id, and for each feature of it."""
+        n = len(self._features)
+        return {
+            "sae_id": np.full(len(ids) * n, self._sae_id, np.int32),
+            name: np.repeat(ids, n),
+            "feature": np.tile(self._features, len(ids)),
+        }
 
     def _sae_set_rows(self, found: Statistics) -> pa.Table:
         n, spread = len(found.sets.sets), found.spread
@@ -274,6 +242,15 @@ class ScoreWriter:
         )
 
 
-def _single(values: Floats) -> NDArray[np.float32]:
+def _ends(contrasts: list[Contrast]) -> tuple[list[int], list[int]]:
+    """Return the ids of the sets asked about and of those given."""
+    return [contrast.set_a for contrast in contrasts], [contrast.set_b for contrast in contrasts]
+
+
+def _nullable(values: Singles, missing: NDArray[np.bool_]) -> pa.Array:
+    return pa.array(values, mask=missing if missing.any() else None)
+
+
+def _single(values: Floats) -> Singles:
     """Turn (n_scored, n_sets) into float32 (n_sets, n_scored)."""
     return np.ascontiguousarray(values.T, np.float32)

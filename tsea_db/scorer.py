@@ -25,7 +25,7 @@ from tsea_db.model_nulls import (
 )
 from tsea_db.progress import progress_bar
 from tsea_db.registry import next_id
-from tsea_db.score_rows import ScoreWriter, WaitingScores
+from tsea_db.score_rows import ScoreWriter
 from tsea_db.side_sets import (
     Contrast,
     register_contrasts,
@@ -36,6 +36,7 @@ from tsea_db.side_sets import (
 from tsea_db.stored_saes import contrasts_to_score, controls_to_score, forget_scores, sets_to_score
 from tsea_db.stored_sets import StoredSet, set_matrix, stored_sets
 from tsea_db.version import __version__
+from tsea_db.waiting import WaitingScores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,8 +134,10 @@ class Scorer:
         needed = {part for contrast in missing.contrasts for part in (contrast.only_a, contrast.a_and_b)}
         partitions = [stored for stored in self._partitions if stored.set_id in needed]
         sets = [*missing.sets, *missing.controls, *partitions]
-        geometry = self.geometry
-        waiting = WaitingScores(self._folder, len(rows), len(sets), rows.shape[1])
+        geometry, measured = self.geometry, self._measure(connection)
+        others = self._only_compared(missing.contrasts, sets)
+        directions = measured.of([*sets, *others]).directions
+        waiting = WaitingScores(self._folder, len(rows), sets, others, directions.unit)
         scored = np.empty(len(rows), dtype=np.bool_)
         matrix = set_matrix(sets, geometry.d_vocab)
         for block in self._device.score_features(rows, geometry.packed, matrix):
@@ -149,15 +152,26 @@ class Scorer:
             loader.finish()
         bar.set_postfix_str("p and q")
         features = np.flatnonzero(scored).astype(np.int32)
-        if self._measured is None:
-            self._measured = measured_sets(connection, geometry, [*self._sets, *self._controls, *self._partitions])
-        writer = ScoreWriter(connection, sae_id, self._measured, waiting, features)
-        writer.write_library(missing.sets, 0)
-        writer.write_controls(missing.controls, len(missing.sets))
-        writer.write_partitions(partitions, len(missing.sets) + len(missing.controls))
+        writer = ScoreWriter(connection, sae_id, measured, waiting, features)
+        writer.write_library(missing.sets)
+        writer.write_controls(missing.controls)
+        writer.write_partitions(partitions)
         writer.write_contrasts(missing.contrasts, {stored.set_id: stored for stored in self._sets})
         bar.set_postfix_str("")
         return len(features) * len(missing.sets)
+
+    def _measure(self, connection: Connection) -> MeasuredSets:
+        """Read the nulls of all sets, once for all SAEs."""
+        if self._measured is None:
+            everything = [*self._sets, *self._controls, *self._partitions]
+            self._measured = measured_sets(connection, self.geometry, everything)
+        return self._measured
+
+    def _only_compared(self, contrasts: list[Contrast], scored: list[StoredSet]) -> list[StoredSet]:
+        """Return the sets of contrasts that are not scored themselves."""
+        compared = {set_id for contrast in contrasts for set_id in (contrast.set_a, contrast.set_b)}
+        compared -= {stored.set_id for stored in scored}
+        return [stored for stored in self._sets if stored.set_id in compared]
 
     def enter_run(
         self, connection: Connection, sae_id: int, started: datetime, n_features: int, n_sets: int, n_scores: int

@@ -21,6 +21,7 @@ from tsea_db.kernels.direction_null import (
     sample_directions,
     set_directions,
     unembedding_gram,
+    unembedding_subspace,
     unit_directions,
 )
 from tsea_db.kernels.fdr import benjamini_hochberg
@@ -62,6 +63,25 @@ def test_any_unread_direction_is_found(U: Floats) -> None:
     found = read_subspace(unembedding_gram(U - np.outer(hidden, hidden @ U)))
     assert found.d_eff == 46
     assert np.linalg.norm(found.unread @ hidden) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_part_of_the_tokens_gives_the_subspace_of_all() -> None:
+    """Where they settle it and where they do not: unread directions, and a dimension that only one token has."""
+    rng = np.random.default_rng(4)
+    plain = rng.normal(size=(24, 2000))
+    centred = plain - plain.mean(axis=0)
+    hidden = rng.normal(size=24)
+    hidden -= hidden.mean()
+    hidden /= np.linalg.norm(hidden)
+    once = np.hstack([centred[:, :1999] - np.outer(hidden, hidden @ centred[:, :1999]), hidden[:, None]])
+    for U, d_eff in ((plain, 24), (centred, 23), (once[:, :1999], 22), (once, 23), (centred + 1e-6, 23)):
+        found, expected = unembedding_subspace(U), read_subspace(unembedding_gram(U))
+        assert found.d_eff == expected.d_eff == d_eff
+        np.testing.assert_allclose(found.unread.T @ found.unread, expected.unread.T @ expected.unread, atol=1e-12)
+    with pytest.raises(WeightsError, match="not finite"):
+        unembedding_subspace(np.full((9, 30), np.inf))
+    with pytest.raises(WeightsError, match="zero everywhere"):
+        unembedding_subspace(np.zeros((9, 30)))
 
 
 def test_centred_gram_equals_numpys_covariance(U: Floats) -> None:

@@ -34,10 +34,19 @@ def compiled(function: Kernel) -> Kernel:
 
     The compiled code is cached on disk and runs without the GIL, so that rows can be spread over ordinary threads.
     """
+    return _compile(function, parallel=False)
+
+
+def compiled_parallel(function: Kernel) -> Kernel:
+    """Compile a kernel whose ``prange`` loops run on numba's threads; otherwise as :func:`compiled`."""
+    return _compile(function, parallel=True)
+
+
+def _compile(function: Kernel, *, parallel: bool) -> Kernel:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_compiled_code_folder())  # read when a function is decorated, and only here by us
     try:
-        return cast("Kernel", numba.njit(cache=True, nogil=True)(function))
+        return cast("Kernel", numba.njit(cache=True, nogil=True, parallel=parallel)(function))
     finally:
         numba.config.CACHE_DIR = before
 

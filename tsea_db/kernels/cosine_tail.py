@@ -4,6 +4,9 @@ In ``d`` dimensions ``t = cos * sqrt((d - 1) / (1 - cos**2))`` is Student t with
 exactly, so ``P(|C| > c) = I_{1 - c**2}((d - 1) / 2, 1 / 2)`` with the regularised incomplete beta function
 ``I``. Its normal equivalent ``z`` has the same tail under a standard normal and the sign of the cosine.
 
+Most cosines are small. For them a second table gives ``z / cos`` over ``cos**2``, which is as smooth and takes neither
+root nor logarithm, and a third, the same for all ``d``, log10 p over ``z``.
+
 ``z`` is close to ``q * sqrt(d - 1)`` with ``q = sqrt(-log(1 - c**2))`` (D. L. Wallace, Ann. Math. Statist.
 30, 1959), and the ratio ``z / q`` is smooth: a table of it over ``q``, one for each ``d``, gives millions of
 tails a second. For ``d = 3`` the cosine is uniform, so the same table turns any two-sided p into its normal
@@ -18,12 +21,13 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import betainc, betaincinv, betaln, ndtri_exp
 
 from tsea_db.errors import InputError
+from tsea_db.kernels.compiled import compiled, compiled_parallel
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +36,10 @@ Floats = NDArray[np.float64]
 MIN_SINE_SQUARED = 2.0**-26
 
 _NODES = 1025
+_NEAR = 0.5
+_NEAR_NODES = 513
+_TAIL_STEPS = 128
+_TAIL_END = 25
 _CONTINUED_FRACTION_STEPS = 2000
 _NEWTON_STEPS = 50
 
@@ -110,7 +118,7 @@ def normal_equivalent(dimension: int) -> NormalEquivalent:
     return NormalEquivalent(dimension, float(q[1]), np.ascontiguousarray(pieces))
 
 
-@njit(cache=True)
+@compiled
 def log_normal_tail(z: float) -> float:
     """Return ``ln P(Z > z)`` for a standard normal Z, without underflow."""
     if z < -1.0:
@@ -123,7 +131,7 @@ def log_normal_tail(z: float) -> float:
     return -0.5 * z * z - math.log(z * math.sqrt(2.0 * math.pi)) + math.log(series)
 
 
-@njit(cache=True)
+@compiled
 def normal_equivalent_of(cosine: float, step: float, coefficients: Floats) -> float:
     """Return the normal equivalent of one cosine from the columns of a `NormalEquivalent`."""
     sine_squared = max((1.0 - cosine) * (1.0 + cosine), MIN_SINE_SQUARED)
@@ -136,11 +144,52 @@ def normal_equivalent_of(cosine: float, step: float, coefficients: Floats) -> fl
     return math.copysign(q * (c[3] + x * (c[2] + x * (c[1] + x * c[0]))), cosine)
 
 
-@njit(cache=True, nogil=True)
-def _fill(cosines: Floats, step: float, coefficients: Floats, z: Floats, log10_p: Floats) -> None:
+@compiled
+def _log10_two_sided(z: float) -> float:
+    return min(0.0, (math.log(2.0) + log_normal_tail(abs(z))) / math.log(10.0))
+
+
+@lru_cache(maxsize=64)
+def _near_centre(dimension: int) -> Floats:
+    """Table of ``z / cos`` against ``cos**2`` up to a half, cubic pieces as in `NormalEquivalent`."""
+    table = normal_equivalent(dimension)
+    squares = np.linspace(0.0, _NEAR, _NEAR_NODES)
+    ratio = np.empty_like(squares)
+    q = np.sqrt(-np.log1p(-squares[1:]))
+    ratio[1:] = -ndtri_exp(log_tail(q, dimension) - math.log(2.0)) / np.sqrt(squares[1:])
+    ratio[0] = table.coefficients[0, 3]  # q and the cosine are the same there
+    return np.ascontiguousarray(CubicSpline(squares, ratio).c.T)
+
+
+@lru_cache(maxsize=1)
+def _log10_two_sided_pieces() -> Floats:
+    """Table of log10 p against ``|z|`` up to 25, cubic pieces of 1/128."""
+    nodes = np.arange(_TAIL_END * _TAIL_STEPS + 1) / _TAIL_STEPS
+    return np.ascontiguousarray(CubicSpline(nodes, [_log10_two_sided(node) for node in nodes]).c.T)
+
+
+@compiled
+def _fill(cosines: Floats, step: float, tables: tuple[Floats, Floats, Floats], z: Floats, log10_p: Floats) -> None:
+    far, near, tail = tables
+    scale = near.shape[0] / _NEAR
     for i in range(cosines.size):
-        z[i] = normal_equivalent_of(cosines[i], step, coefficients)
-        log10_p[i] = min(0.0, (math.log(2.0) + log_normal_tail(abs(z[i]))) / math.log(10.0))
+        square = cosines[i] * cosines[i]
+        if square < _NEAR:
+            position = square * scale
+            piece = int(position)
+            x = (position - piece) / scale
+            c = near[piece]
+            z[i] = cosines[i] * (c[3] + x * (c[2] + x * (c[1] + x * c[0])))
+        else:
+            z[i] = normal_equivalent_of(cosines[i], step, far)
+        size = abs(z[i])
+        if size < _TAIL_END:
+            piece = int(size * _TAIL_STEPS)
+            x = size - piece / _TAIL_STEPS
+            c = tail[piece]
+            log10_p[i] = min(0.0, c[3] + x * (c[2] + x * (c[1] + x * c[0])))
+        else:
+            log10_p[i] = _log10_two_sided(size)
 
 
 def z_and_log10_p(cosines: Floats, dimension: int) -> tuple[Floats, Floats]:
@@ -152,11 +201,12 @@ def z_and_log10_p(cosines: Floats, dimension: int) -> tuple[Floats, Floats]:
     order: Literal["C", "F"] = "F" if cosines.flags.f_contiguous else "C"
     flat = np.asarray(cosines, dtype=np.float64).ravel(order)
     z, log10_p = np.empty_like(flat), np.empty_like(flat)
-    _fill(flat, table.step, table.coefficients, z, log10_p)
+    tables = (table.coefficients, _near_centre(dimension), _log10_two_sided_pieces())
+    _fill(flat, table.step, tables, z, log10_p)
     return z.reshape(cosines.shape, order=order), log10_p.reshape(cosines.shape, order=order)
 
 
-@njit(cache=True, parallel=True)
+@compiled_parallel
 def _invert(z: Floats, step: float, coefficients: Floats, cosines: Floats) -> None:
     slope_at_0, last = coefficients[0, 3], coefficients.shape[0] * step
     for i in prange(z.size):

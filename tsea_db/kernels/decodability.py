@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tsea_db.kernels.in_order import factorise
+
 if TYPE_CHECKING:
     from tsea_db.kernels.direction_null import SetDirections
 
@@ -20,7 +22,7 @@ def decodability(centred_gram: Floats, sets: SetDirections, sizes: NDArray[np.in
 
     ``R**2 = (k * (V - k) / V) * Delta' G^+ Delta`` with ``G = U U'`` of the unembedding less its mean
     token: the least-squares fit of V memberships on d_model columns without forming it. Sets without a
-    Delta get 0.
+    Delta get 0. Eigenvalues only tell the rank of G, so no bit depends on the processor or on threads.
 
     Args:
         centred_gram: d_model x d_model, `unembedding_gram(U, centred=True)`.
@@ -29,12 +31,11 @@ def decodability(centred_gram: Floats, sets: SetDirections, sizes: NDArray[np.in
         n_tokens: V.
 
     """
-    values, vectors = np.linalg.eigh(centred_gram)
-    read = values > _RANK_TOLERANCE * values[-1]
-    delta = sets.unit * sets.length[:, None]
-    parts = (delta @ vectors[:, read]) ** 2 / values[read]
+    values = np.linalg.eigvalsh(centred_gram)
+    factor = factorise(centred_gram, int((values > _RANK_TOLERANCE * values[-1]).sum()))
+    parts = factor.solve((sets.unit * sets.length[:, None]).T) ** 2
     k = np.asarray(sizes, dtype=np.float64)
-    squared: Floats = k * (n_tokens - k) / n_tokens * parts.sum(axis=1)
+    squared: Floats = k * (n_tokens - k) / n_tokens * parts.sum(axis=0)
     return np.asarray(np.sqrt(np.clip(squared, 0.0, 1.0)))
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tsea_db.errors import InputError, WeightsError
+from tsea_db.kernels import in_order
 from tsea_db.kernels.cosine_tail import z_and_log10_p
 
 Floats = NDArray[np.float64]
@@ -31,6 +32,8 @@ MIN_DIMENSION = 8
 _GRID = 2.0**26
 _COLUMN_BLOCK = 64
 _ROW_BLOCK = 256
+_TOKEN_BLOCK = 4096
+_TOKENS_PER_DIMENSION = 4
 _ONES_TOLERANCE = 1e-5
 _RANK_TOLERANCE = 1e-10
 _ZERO_TOLERANCE = 1e-6
@@ -75,48 +78,90 @@ class ReadSubspace:
 def unembedding_gram(U: NDArray[np.floating], centred: bool = False) -> Floats:
     """Return ``U U'`` (d_model x d_model) in float64; with ``centred``, of U less its mean token.
 
-    The vocabulary is read in blocks: a float64 copy of U is never held.
+    Each entry is one sum in order of token, so no bit depends on the processor or on threads. The vocabulary is read in
+    blocks: a float64 copy of U is never held.
     """
     d_model, n_tokens = U.shape
-    mean = U.mean(axis=1, dtype=np.float64)[:, None] if centred else np.zeros((d_model, 1))
-    gram = np.zeros((d_model, d_model))
-    for start in range(0, n_tokens, 8192):
-        block = U[:, start : start + 8192] - mean
-        gram += block @ block.T
-    return gram
+    mean = U.mean(axis=1, dtype=np.float64) if centred else np.zeros(d_model)
+    total = np.zeros((d_model, d_model))
+    for start in range(0, n_tokens, _TOKEN_BLOCK):
+        in_order.add_gram(U[:, start : start + _TOKEN_BLOCK].T.astype(np.float64, order="C") - mean, total)
+    return in_order.symmetric(total)
 
 
 def read_subspace(gram: Floats) -> ReadSubspace:
     """Find what ``U`` does not read from its Gram matrix ``U U'``.
 
     After LayerNorm centring every column of U sums to zero, so U does not read the all-ones direction; that
-    one is recognised first and kept exactly (``1 / sqrt(d_model)``). Further unread directions are
-    eigenvectors whose eigenvalue is below 1e-10 of the largest (1e-5 as a singular value, far above float32
-    rounding).
+    one is recognised first and kept exactly (``1 / sqrt(d_model)``). There are as many further unread directions as
+    eigenvalues below 1e-10 of the largest (1e-5 as a singular value, far above float32 rounding).
 
     Raises:
         WeightsError: if U is zero or not finite.
 
     """
     d_model = gram.shape[0]
-    values, vectors = _spectrum(gram)
+    values = _eigenvalues(gram)
     unread = np.empty((0, d_model))
     ones = np.full(d_model, 1.0 / np.sqrt(d_model))
     if np.sqrt(max(ones @ gram @ ones, 0.0) / values[-1]) < _ONES_TOLERANCE:
         unread = ones[None, :]
-        values, vectors = _spectrum(gram + values[-1] * np.outer(ones, ones))
-    low = values < _RANK_TOLERANCE * values[-1]
-    return ReadSubspace(d_model, np.vstack([unread, vectors[:, low].T]))
+        gram = gram + _power_of_two(values[-1]) * np.outer(ones, ones)
+        values = _eigenvalues(gram)
+    n_unread = int((values < _RANK_TOLERANCE * values[-1]).sum())
+    if n_unread:
+        unread = np.vstack([unread, in_order.factorise(gram, d_model - n_unread).null_space()])
+    return ReadSubspace(d_model, unread)
 
 
-def _spectrum(gram: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues, ascending, and eigenvectors of a Gram matrix that is neither zero nor non-finite."""
+def unembedding_subspace(U: NDArray[np.floating]) -> ReadSubspace:
+    """Return what `read_subspace` does, from a part of the tokens where they settle it.
+
+    Whatever some columns of U read, all of them read: if a few thousand tokens leave nothing unread but the all-ones
+    direction, or not even that, the others need no product.
+    """
+    d_model, n_tokens = U.shape
+    energy, along_ones = _energies(U)
+    part = U[:, :: max(1, n_tokens // (_TOKENS_PER_DIMENSION * d_model))].astype(np.float64)
+    gram: Floats = part @ part.T
+    ones = np.full(d_model, 1.0 / np.sqrt(d_model))
+    # The largest eigenvalue lies between energy / d_model and energy. In between all tokens have to tell.
+    if along_ones * d_model < _ONES_TOLERANCE**2 * energy:
+        unread = ones[None, :]
+        gram += energy / d_model * np.outer(ones, ones)
+    elif along_ones > _ONES_TOLERANCE**2 * energy:
+        unread = np.empty((0, d_model))
+    else:
+        return read_subspace(unembedding_gram(U))
+    # With ten times the tolerance there is no doubt, whatever rounding does.
+    if np.isfinite(energy) and _eigenvalues(gram)[0] > 10.0 * _RANK_TOLERANCE * energy:
+        return ReadSubspace(d_model, unread)
+    return read_subspace(unembedding_gram(U))
+
+
+def _energies(U: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the sum of all squares of U, and that of its columns' components along the all-ones direction."""
+    total, sums = 0.0, np.zeros(U.shape[1])
+    for row in U:
+        exact = row.astype(np.float64)
+        sums += exact
+        total += float(np.square(exact).sum())
+    return total, float(np.square(sums).sum()) / len(U)
+
+
+def _power_of_two(value: float) -> float:
+    """Round down to a power of two: the last bits of an eigenvalue depend on LAPACK."""
+    return float(2.0 ** np.floor(np.log2(value)))
+
+
+def _eigenvalues(gram: Floats) -> Floats:
+    """Eigenvalues, ascending, of a Gram matrix that is neither zero nor non-finite."""
     if not np.all(np.isfinite(gram)):
         raise WeightsError("the unembedding has values that are not finite: no null can be computed from it")
-    values, vectors = np.linalg.eigh(gram)
+    values = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
     if values[-1] <= 0.0:
         raise WeightsError("the unembedding is zero everywhere: no null can be computed from it")
-    return values, vectors
+    return values
 
 
 @dataclass(frozen=True)
@@ -249,14 +294,24 @@ def exact_cosines(unit_rows: Floats, unit_columns: Floats) -> Floats:
     return grid_cosines(on_grid(unit_rows), on_grid(unit_columns))
 
 
-def on_grid(units: Floats) -> NDArray[np.int32]:
-    """Round unit vectors (n x d) to multiples of 2**-26, given as integers."""
-    return np.rint(units * _GRID).astype(np.int32)
+def on_grid(units: Floats) -> Floats:
+    """Round unit vectors (n x d) to multiples of 2**-26."""
+    rounded: Floats = units * _GRID
+    np.rint(rounded, out=rounded)
+    rounded *= 1.0 / _GRID
+    return rounded
 
 
-def grid_cosines(rows: NDArray[np.int32], columns: NDArray[np.int32]) -> Floats:
+def grid_cosines(rows: Floats, columns: Floats) -> Floats:
     """Return dot products (n x m) of what `on_grid` returns for unit vectors (n x d, m x d)."""
-    return np.clip((rows.astype(np.float64) @ columns.T.astype(np.float64)) * (1.0 / _GRID**2), -1.0, 1.0)
+    cosines: Floats = rows @ columns.T
+    np.clip(cosines, -1.0, 1.0, out=cosines)
+    return cosines
+
+
+def paired_cosines(left: Floats, right: Floats) -> Floats:
+    """Return the n cosines that `exact_cosines` has on its diagonal, for n pairs of unit vectors."""
+    return np.asarray(np.clip(np.einsum("nd,nd->n", on_grid(left), on_grid(right)), -1.0, 1.0))
 
 
 def direction_scores(rows: NDArray[np.floating], sets: SetDirections, subspace: ReadSubspace) -> DirectionScores:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 from tsea_db.errors import InputError
+from tsea_db.kernels.compiled import compiled
 from tsea_db.kernels.cosine_tail import (
     log_normal_tail,
     normal_equivalent,
@@ -34,6 +36,8 @@ MIN_DRAWS = 200
 QUANTILE_SHARES = np.linspace(0.0, 1.0 - TAIL_SHARE, 91)
 
 _UNIFORM_COSINE = 3
+_SHARE_NODES = 1025
+_GUIDE_STEPS = 512
 # (start - mu) / sigma of the fits. At the upper end sigma is 30 mean excesses.
 _LOWEST_ALPHA, _HIGHEST_ALPHA = -50.0, 29.933407
 
@@ -171,36 +175,70 @@ def log10_p_es(es: NDArray[np.floating], null: EsNull) -> Floats:
     table = normal_equivalent(_UNIFORM_COSINE)
     log10_p = np.empty(es.shape[::-1]).T
     tail = np.stack([starts, null.mu, np.where(null.fitted, null.sigma, 1.0)], axis=1)
-    _fill(es, null.quantiles, tail, (table.step, table.coefficients), log10_p)
+    _fill(es, null.quantiles, tail, (table.step, table.coefficients), _log10_of_rest(), log10_p)
     log10_p[:, ~null.fitted] = 0.0
     return log10_p
 
 
-@njit(cache=True, nogil=True)
+@lru_cache(maxsize=1)
+def _log10_of_rest() -> Floats:
+    """Table of ``log10(1 - share)`` for shares up to 0.9, cubic pieces."""
+    shares = np.linspace(0.0, 1.0 - TAIL_SHARE, _SHARE_NODES)
+    return np.ascontiguousarray(CubicSpline(shares, [math.log10(1.0 - share) for share in shares]).c.T)
+
+
+@compiled
 def _fill(
-    es: NDArray[np.floating], quantiles: Floats, tail: Floats, probit: tuple[float, Floats], log10_p: Floats
+    es: NDArray[np.floating],
+    quantiles: Floats,
+    tail: Floats,
+    probit: tuple[float, Floats],
+    log10_of_rest: Floats,
+    log10_p: Floats,
 ) -> None:
     step, coefficients = probit
     last = quantiles.shape[1] - 1
+    scale = log10_of_rest.shape[0] / last
     for column in range(es.shape[1]):
         start, mu, sigma = tail[column]
         log_start = log_normal_tail((start - mu) / sigma)
+        ascending = quantiles[column]
+        guide = _guide(ascending)
         for row in range(es.shape[0]):
             value = abs(float(es[row, column]))
-            if value > quantiles[column, last]:
+            if value > ascending[last]:
                 y = normal_equivalent_of(value, step, coefficients)
                 beyond = log_normal_tail((y - mu) / sigma) - log_start
                 log10_p[row, column] = math.log10(TAIL_SHARE) + beyond / math.log(10.0)
             else:
-                share = _share_below(value, quantiles[column]) * (1.0 - TAIL_SHARE) / last
-                log10_p[row, column] = math.log10(1.0 - share)
+                position = _quantiles_below(value, ascending, guide) * scale
+                piece = min(int(position), log10_of_rest.shape[0] - 1)
+                x = (position - piece) * ((1.0 - TAIL_SHARE) / log10_of_rest.shape[0])
+                c = log10_of_rest[piece]
+                log10_p[row, column] = c[3] + x * (c[2] + x * (c[1] + x * c[0]))
 
 
-@njit(cache=True)
-def _share_below(value: float, quantiles: Floats) -> float:
-    """Return the position of a value among ascending quantiles, interpolated; ties count as not below."""
-    position = int(np.searchsorted(quantiles, value, side="left"))
-    if position == 0:
+@compiled
+def _guide(quantiles: Floats) -> NDArray[np.int64]:
+    """Return how many quantiles lie below each of many even steps from 0 to the last."""
+    counts = np.empty(_GUIDE_STEPS + 1, np.int64)
+    position = 0
+    for step in range(_GUIDE_STEPS + 1):
+        while position < len(quantiles) - 1 and quantiles[position] < quantiles[-1] * (step / _GUIDE_STEPS):
+            position += 1
+        counts[step] = position
+    return counts
+
+
+@compiled
+def _quantiles_below(value: float, quantiles: Floats, guide: NDArray[np.int64]) -> float:
+    """Return the position of a value, at most the last, among ascending quantiles; ties count as not below."""
+    if value <= quantiles[0]:
         return 0.0
+    position = max(1, guide[int(value / quantiles[-1] * _GUIDE_STEPS)])
+    while position > 1 and quantiles[position - 1] >= value:  # rounding of the step
+        position -= 1
+    while quantiles[position] < value:
+        position += 1
     low, high = quantiles[position - 1], quantiles[position]
     return float(position - 1 + (value - low) / (high - low))

@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from tsea_db.kernels.compiled import compiled
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ _POWERS = np.ldexp(1.0, np.arange(-_LARGEST_POWER, _LARGEST_POWER + 1))
 _NEGLIGIBLE = 42.0
 
 
-@njit(cache=True)
+@compiled
 def cell_programme(h: int, k: int, m: int, two_sided: bool) -> float:
     """Return P(touching the line, or either line), exact while above 1e-308, in O(cells between the lines).
 
@@ -55,12 +56,12 @@ def cell_programme(h: int, k: int, m: int, two_sided: bool) -> float:
     return float(touched[m])
 
 
-@njit(cache=True)
+@compiled
 def _log_choose(n: int, k: int, log_factorial: Floats) -> float:
     return float(log_factorial[n] - log_factorial[k] - log_factorial[n - k])
 
 
-@njit(cache=True)
+@compiled
 def first_entries(h: int, k: int, m: int, log_factorial: Floats) -> float:
     """Return ``ln P(touching the upper line)``, exact, in O(n**2) with n = k - h/m the hits beyond the line.
 
@@ -104,7 +105,7 @@ def factorials(n: int) -> Factorials:
     return Factorials(mantissas, 1.0 / mantissas, exponents)
 
 
-@njit(cache=True)
+@compiled
 def _fill_factorials(mantissas: Floats, exponents: NDArray[np.int64]) -> None:
     mantissa, exponent = 1.0, 0
     for n in range(len(mantissas)):
@@ -113,7 +114,7 @@ def _fill_factorials(mantissas: Floats, exponents: NDArray[np.int64]) -> None:
         mantissas[n], exponents[n] = mantissa, exponent
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def few_first_entries(h: int, k: int, m: int, table: Factorials) -> float:
     """Return what `first_entries` returns, several times faster, if at most 45 hits lie beyond the line.
 
@@ -144,7 +145,7 @@ def few_first_entries(h: int, k: int, m: int, table: Factorials) -> float:
     return float(min(0.0, math.log(total / orders) + (base - whole) * math.log(2.0)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _choose(steps: int, rise: int, table: Factorials) -> float:
     """Return ``C(steps + rise, steps)``."""
     exponent = table.exponents[steps + rise] - table.exponents[steps] - table.exponents[rise]
@@ -152,7 +153,7 @@ def _choose(steps: int, rise: int, table: Factorials) -> float:
     return float(mantissa * _POWERS[exponent + _LARGEST_POWER])
 
 
-@njit(cache=True)
+@compiled
 def _log_gamma(x: float) -> float:
     """Return ``ln Gamma(x)`` for x >= 1; Stirling's series is several times faster than math.lgamma."""
     if x < 16.0:
@@ -162,7 +163,7 @@ def _log_gamma(x: float) -> float:
     return (x - 0.5) * math.log(x) - x + 0.9189385332046727 + series
 
 
-@njit(cache=True)
+@compiled
 def _ballot_term(j: int, d: float, k: int, m: int) -> float:
     """Log of the paths that leave the line for the last time after j members, constants left out."""
     x = max(0.0, m * (j / k - d))
@@ -171,7 +172,7 @@ def _ballot_term(j: int, d: float, k: int, m: int) -> float:
     return before + after
 
 
-@njit(cache=True)
+@compiled
 def ballot_sum(d: float, k: int, m: int) -> float:
     """Return ``ln P(ES >= d)`` by last passages, O(effective terms), for real d below about ``1 - 20 / k``.
 
@@ -199,7 +200,7 @@ def ballot_sum(d: float, k: int, m: int) -> float:
     return min(0.0, peak + math.log(total) + math.log(m * d) - whole)
 
 
-@njit(cache=True)
+@compiled
 def _mode(low: int, d: float, k: int, m: int) -> int:
     """Find the largest ballot term by bisection: the terms rise and then fall."""
     high = k
@@ -212,7 +213,7 @@ def _mode(low: int, d: float, k: int, m: int) -> int:
     return low
 
 
-@njit(cache=True)
+@compiled
 def two_sided(log_p: float) -> float:
     """Return ln P2 by Kolmogorov's series, ``P2 = 2 * (P1 - P1**4 + P1**9 - ...)``."""
     # Beyond this the alternating series needs many terms, and P2 differs from 1 by less than 1e-4.

@@ -68,3 +68,11 @@ def logit_weight_tiles(
     with one_blas_thread():  # numpy's product, where the C library does not make it, keeps its bits with one
         for start in range(0, len(directions), TILE_ROWS):
             yield start, product(directions[start : start + TILE_ROWS])
+
+
+def multiply(rows: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The whole product of rows ``(n, k)`` with a matrix ``(k, m)``, float32 ``(n, m)``, with the bits of the tiles."""
+    product = np.empty((len(rows), matrix.shape[1]), np.float32)
+    for start, tile in logit_weight_tiles(rows, matrix):
+        product[start : start + len(tile)] = tile
+    return product

@@ -12,11 +12,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tsea_db.errors import InputError
+from tsea_db.kernels.compiled import compiled, compiled_parallel
 from tsea_db.kernels.cosine_tail import MIN_SINE_SQUARED, critical_cosine, z_and_log10_p
 from tsea_db.kernels.direction_null import SetDirections, exact_cosines
 
@@ -88,12 +89,16 @@ def conditional_scores(cosine_a: Floats, cosine_b: Floats, null_corr: Floats | f
     arguments broadcast; d_eff is the dimension that the unembedding reads.
     """
     r = np.asarray(null_corr, dtype=np.float64)
-    left = 1.0 - r**2
-    distinct = left > MIN_SINE_SQUARED
+    left, distinct = 1.0 - r**2, distinct_directions(r)
     residual = (cosine_a - r * cosine_b) / np.sqrt(np.where(distinct, left, 1.0))
     residual = np.where(distinct, np.clip(residual, -1.0, 1.0), 0.0)
     z, log10_p = z_and_log10_p(residual, d_eff)
     return ConditionalScores(z, log10_p, np.broadcast_to(distinct, residual.shape))
+
+
+def distinct_directions(null_corr: Floats) -> Bools:
+    """Tell which pairs of sets have directions that rounding can tell apart, from the cosines of their Delta."""
+    return np.asarray(1.0 - null_corr**2 > MIN_SINE_SQUARED)
 
 
 def distinct_sets(cosine: Floats, significant: Bools, null_corr: Floats, d_eff: int, level: float) -> Bools:
@@ -121,7 +126,7 @@ def distinct_sets(cosine: Floats, significant: Bools, null_corr: Floats, d_eff: 
     return kept
 
 
-@njit(cache=True, parallel=True)
+@compiled_parallel
 def _choose(cosine: Floats, significant: Bools, null_corr: Floats, least: float, kept: Bools) -> None:
     for row in prange(cosine.shape[0]):
         sets = np.flatnonzero(significant[row])
@@ -130,7 +135,7 @@ def _choose(cosine: Floats, significant: Bools, null_corr: Floats, least: float,
             _choose_one(cosine[row], sets[order], null_corr, least, kept[row])
 
 
-@njit(cache=True)
+@compiled
 def _choose_one(cosine: Floats, sets: NDArray[np.int64], null_corr: Floats, least: float, kept: Bools) -> None:
     """Gram-Schmidt on correlations: row i of ``factor`` is a Cholesky row of the kept sets' null_corr."""
     factor = np.zeros((len(sets), len(sets)))

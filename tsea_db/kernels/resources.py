@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
+import math
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
+import numpy as np  # noqa: F401 - its BLAS must be loaded before it can be found
+from threadpoolctl import ThreadpoolController
+
+from tsea_db.kernels.container import core_quota, memory_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,14 +26,19 @@ Result = TypeVar("Result")
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores that this process may run on, or the time of as many that its container may use, begun ones included."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = core_quota()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def available_memory() -> int | None:
-    """Bytes that can be used without swapping; None where the system does not say."""
+    """Bytes that can be used without swapping, in the machine and in the container; None where no system says it."""
+    known = [spare for spare in (_machine_memory(), memory_left()) if spare is not None]
+    return min(known, default=None)
+
+
+def _machine_memory() -> int | None:
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         fields = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
@@ -42,43 +50,31 @@ def available_memory() -> int | None:
         return None
 
 
+@cache
+def blas_libraries() -> ThreadpoolController:
+    """Return the BLAS libraries of this process, numpy's and scipy's; finding them takes a millisecond."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 class _Blas:
-    """The thread count of the OpenBLAS that numpy brings along, if it does."""
+    """Keeps BLAS to one thread while it has users; the last one gives back what was set before the first."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._users = 0
-        self._before = 0
-
-    @staticmethod
-    @cache
-    def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-        package = Path(np.__file__).parent
-        folders = (package.with_name("numpy.libs"), package / ".dylibs")
-        for path in (path for folder in folders for path in folder.glob("*openblas*")):
-            library = ctypes.CDLL(str(path))  # loaded already: this is the copy that numpy uses
-            for prefix, suffix in (("scipy_", "64_"), ("scipy_", ""), ("", "64_"), ("", "")):
-                getter = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
-                setter = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
-                if getter and setter:
-                    setter.restype = None
-                    return getter, setter
-        return None
+        self._limits = ExitStack()
 
     def enter(self) -> None:
-        functions = self._functions()
         with self._lock:
             self._users += 1
-            if functions and self._users == 1:
-                self._before = functions[0]()
-                functions[1](1)
+            if self._users == 1:
+                self._limits.enter_context(blas_libraries().limit(limits=1))
 
     def leave(self) -> None:
-        functions = self._functions()
         with self._lock:
             self._users -= 1
-            if functions and self._users == 0:
-                functions[1](self._before)
+            if self._users == 0:
+                self._limits.close()
 
 
 _BLAS = _Blas()
@@ -86,10 +82,10 @@ _BLAS = _Blas()
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep numpy's OpenBLAS to the calling thread, in the whole process, until the last user leaves.
+    """Keep BLAS to the calling thread, in the whole process, until the last user leaves.
 
     Threads that multiply a tile each need no help, and OpenBLAS's own threads go on spinning for some 25 ms after a
-    product, on cores that others could use. With another BLAS this does nothing; it costs time there, not correctness.
+    product, on cores that others could use.
     """
     _BLAS.enter()
     try:

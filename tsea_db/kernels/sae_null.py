@@ -61,15 +61,16 @@ def sae_null(z: Floats, cosine: Floats, valid: NDArray[np.bool_]) -> SaeNull:
 
 def _summarise(z: Floats, cosine: Floats, valid: NDArray[np.bool_], summary: Floats) -> None:
     for column in range(z.shape[1]):
-        rows = np.flatnonzero(valid[:, column])
-        if len(rows) < MIN_FEATURES:
+        chosen = valid[:, column]
+        everything = bool(chosen.all())
+        values = z[:, column] if everything else z[chosen, column]
+        if len(values) < MIN_FEATURES:
             continue
-        values = z[rows, column]
         median = np.median(values)
         summary[0, column] = median
         summary[1, column] = MAD_TO_SD * np.median(np.abs(values - median))
         summary[2, column] = np.median(values**2) / MEDIAN_CHI_SQUARE
-        summary[3, column] = np.std(cosine[rows, column])
+        summary[3, column] = np.std(cosine[:, column] if everything else cosine[chosen, column])
 
 
 def deviation(z: Floats, null: SaeNull) -> Floats:

@@ -23,12 +23,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.special import gammaln
 
 from tsea_db.errors import InputError
+from tsea_db.kernels.compiled import compiled, compiled_parallel
 from tsea_db.kernels.lattice_paths import (
     Factorials,
     ballot_sum,
@@ -164,7 +165,7 @@ def _lattice_numerators(k: int, m: int, end: float) -> Floats:
     return np.unique(np.clip(attained, 0, k * m)).astype(np.float64)
 
 
-@njit(cache=True, parallel=True)
+@compiled_parallel
 def _fill_nodes(sizes: Integers, starts: Integers, n_tokens: int, numerators: Floats, log_p: Floats) -> None:
     for node in prange(len(numerators)):
         k = sizes[np.searchsorted(starts, node, side="right") - 1]
@@ -177,7 +178,7 @@ def _fill_nodes(sizes: Integers, starts: Integers, n_tokens: int, numerators: Fl
             log_p[node] = two_sided(ballot_sum(numerators[node] / (float(k) * m), k, m))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _guide(nodes: Floats) -> Integers:
     """Return the last piece that starts at or before each of many even steps between the first and the last node."""
     pieces = np.empty(_GUIDE_STEPS + 1, np.int64)
@@ -190,10 +191,10 @@ def _guide(nodes: Floats) -> Integers:
     return pieces
 
 
-@njit(cache=True, nogil=True)
-def _last_not_above(d: float, nodes: Floats, guide: Integers) -> int:
+@compiled
+def _last_not_above(d: float, scale: float, nodes: Floats, guide: Integers) -> int:
     """Find the piece that a value between the first and the last node lies in."""
-    piece = guide[int((d - nodes[0]) / (nodes[-1] - nodes[0]) * _GUIDE_STEPS)]
+    piece = guide[int((d - nodes[0]) * scale)]
     while piece > 0 and nodes[piece] > d:  # rounding of the step
         piece -= 1
     while piece < len(nodes) - 2 and nodes[piece + 1] <= d:
@@ -201,22 +202,14 @@ def _last_not_above(d: float, nodes: Floats, guide: Integers) -> int:
     return int(piece)
 
 
-@njit(cache=True, nogil=True)
-def _log_p(d: float, h: int, k: int, m: int, table: tuple[Floats, Floats, Integers, Factorials]) -> float:
-    nodes, pieces, guide, factorials_to_v = table
-    if h <= 0 or d <= nodes[0]:
-        return 0.0
-    if d > nodes[-1]:
-        one_sided = few_first_entries(h, k, m, factorials_to_v)
-        # Above 1/2 no order reaches both lines: that would take more than all members, or all others.
-        return math.log(2.0) + one_sided if 2 * h > k * m else two_sided(one_sided)
-    piece = _last_not_above(d, nodes, guide)
-    x = d - nodes[piece]
-    c = pieces[piece]
-    return float(min(0.0, c[3] + x * (c[2] + x * (c[1] + x * c[0]))))
+@compiled
+def _log_p_beyond(h: int, k: int, m: int, factorials_to_v: Factorials) -> float:
+    one_sided = few_first_entries(h, k, m, factorials_to_v)
+    # Above 1/2 no order reaches both lines: that would take more than all members, or all others.
+    return math.log(2.0) + one_sided if 2 * h > k * m else two_sided(one_sided)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(
     es: NDArray[np.floating],
     rounding: float,
@@ -224,15 +217,25 @@ def _fill(
     tables: tuple[int, Floats, Floats, Factorials],
     log10_p: Floats,
 ) -> None:
-    n_tokens, nodes, pieces, factorials_to_v = tables
+    n_tokens, all_nodes, all_pieces, factorials_to_v = tables
+    to_log10 = 1.0 / math.log(10.0)
     for column in range(es.shape[1]):
         k, first, last = spans[column]
         m = n_tokens - k
-        table = (nodes[first:last], pieces[first:last], _guide(nodes[first:last]), factorials_to_v)
+        nodes, pieces = all_nodes[first:last], all_pieces[first:last]
+        guide, scale = _guide(nodes), _GUIDE_STEPS / (nodes[-1] - nodes[0])
         for row in range(es.shape[0]):
             d = min(abs(float(es[row, column])), 1.0)
-            h = math.ceil(d * k * m * (1.0 - rounding))
-            log10_p[row, column] = _log_p(d, h, k, m, table) / math.log(10.0)
+            if d <= nodes[0] or d <= 0.0:
+                log10_p[row, column] = 0.0
+            elif d > nodes[-1]:
+                h = math.ceil(d * k * m * (1.0 - rounding))
+                log10_p[row, column] = _log_p_beyond(h, k, m, factorials_to_v) * to_log10
+            else:
+                piece = _last_not_above(d, scale, nodes, guide)
+                x = d - nodes[piece]
+                c = pieces[piece]
+                log10_p[row, column] = min(0.0, c[3] + x * (c[2] + x * (c[1] + x * c[0]))) * to_log10
 
 
 def log10_p_token(es: NDArray[np.floating], sizes: ArrayLike, null: TokenNull) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tsea_db.errors import InputError
-from tsea_db.kernels.direction_null import direction_scores, random_rotation
-from tsea_db.kernels.fdr import benjamini_hochberg
+from tsea_db.kernels.direction_null import random_rotation
 from tsea_db.labelling.application import apply_rules
 from tsea_db.labels.rules import Condition, Kind, RuleSet
 from tsea_db.model_nulls import ModelGeometry
@@ -20,6 +20,7 @@ from tsea_db.progress import progress_bar
 from tsea_db.questions import ask
 from tsea_db.side_sets import stored_side_sets
 from tsea_db.stored_sets import StoredSet, stored_sets
+from tsea_db.waiting import log10_q_of_directions
 from tsea_db.weights.archive import WeightsArchive
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tsea_db.store import StoreFile
+
+    Directions = Callable[[int, int], NDArray[np.floating]]
 
 LEVELS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.001)
 SHARES = (0.0, 0.2, 0.35, 0.5, 0.75)
@@ -145,24 +148,36 @@ def _false_pairs(
         drawn = 0
         for sae in members:
             rows = np.asarray(archive.open(sae["directions_hash"]))
-            counts["pairs"] += _below(geometry, rows, library, levels)
-            counts["control_sets"] += _below(geometry, rows, controls, levels)
-            counts["rotated_sae"] += _below(geometry, rows @ rotation, library, levels)
-            counts["null_sae"] += _below(geometry, geometry.draw(len(rows), drawn, _SEED), library, levels)
+            for kind, take, sets in (
+                ("pairs", _rows_of(rows), library),
+                ("control_sets", _rows_of(rows), controls),
+                ("rotated_sae", _rows_of(rows, rotation), library),
+                ("null_sae", partial(_drawn, geometry, drawn), library),
+            ):
+                counts[kind] += _below(geometry, len(rows), take, sets, levels)
             drawn += -(-len(rows) // _ROWS_AT_ONCE) * _ROWS_AT_ONCE
             advance()
     return counts
 
 
+def _rows_of(rows: NDArray[Any], rotation: NDArray[np.float64] | None = None) -> Directions:
+    """Give out an SAE's directions, or those of the SAE that a rotation makes of it."""
+
+    def take(start: int, n: int) -> NDArray[np.floating]:
+        part = rows[start : start + n]
+        return np.asarray(part if rotation is None else part @ rotation)
+
+    return take
+
+
+def _drawn(geometry: ModelGeometry, first: int, start: int, n: int) -> NDArray[np.floating]:
+    return geometry.draw(n, first + start, _SEED)
+
+
 def _below(
-    geometry: ModelGeometry, rows: NDArray[Any], sets: list[StoredSet], levels: Sequence[float]
+    geometry: ModelGeometry, n: int, take: Directions, sets: list[StoredSet], levels: Sequence[float]
 ) -> NDArray[np.int64]:
-    directions = geometry.directions(sets)
-    log10_p = np.empty((len(rows), len(sets)))
-    valid = np.empty(log10_p.shape, np.bool_)
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        found = direction_scores(rows[part], directions, geometry.subspace)
-        log10_p[part], valid[part] = found.log10_p, found.valid
-    log10_q = benjamini_hochberg(log10_p, valid)
-    return np.array([((log10_q < math.log10(level)) & valid).sum() for level in levels], np.int64)
+    counts = np.zeros(len(levels), np.int64)
+    for log10_q, valid in log10_q_of_directions(n, take, geometry.directions(sets), geometry.subspace):
+        counts += [int(((log10_q < math.log10(level)) & valid).sum()) for level in levels]
+    return counts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tsea_db.errors import WeightsError
+from tsea_db.kernels.logit_weights import multiply
 from tsea_db.weights.hook_points import HookPoint
 from tsea_db.weights.model import HUB
 
@@ -108,7 +109,7 @@ def directions(sae: SaeWeights, model: ModelWeights) -> NDArray[np.float32]:
             f"{sae.hook_point}. Was it trained on another model?"
         )
         raise WeightsError(msg)
-    return sae.W_dec if matrix is None else sae.W_dec @ matrix
+    return sae.W_dec if matrix is None else multiply(sae.W_dec, matrix)
 
 
 def _from_disk(path: Path, name: str | None) -> SaeWeights:
