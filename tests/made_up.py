@@ -1,4 +1,4 @@
-"""A model made up in memory that is ingested in a second: 16 wide, with a thousand of GPT-2's tokens."""
+"""A model made up in memory that is ingested in a second: 16 wide, with four hundred of GPT-2's tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from tests import gpt2
 from tsea_db import ModelWeights, SaeWeights, Vocabulary
 
-D_MODEL, N_TOKENS, N_LAYERS = 16, 1_000, 3
+D_MODEL, N_TOKENS, N_LAYERS = 16, 400, 3
 _VERBS = (
     "began begun went gone took taken wrote written gave given knew known saw seen came spoke spoken broke broken "
     "chose chosen drove driven ate eaten fell fallen flew flown forgot forgotten grew grown hid hidden rode "

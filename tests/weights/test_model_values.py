@@ -27,7 +27,7 @@ def test_what_tells_one_model_from_another() -> None:
     assert model.norm_weight is not None
     others = [
         replace(model, unembedding=model.unembedding * np.float32(1.001)),
-        replace(model, unembedding=model.unembedding.reshape(8, 2_000)),
+        replace(model, unembedding=model.unembedding.reshape(8, 2 * made_up.N_TOKENS)),
         replace(model, norm_weight=model.norm_weight + np.float32(1e-3)),
         replace(model, norm_weight=None),
         replace(model, normalization="LN"),
