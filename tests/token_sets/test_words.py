@@ -14,9 +14,9 @@ SPELLINGS = (
     " who", "Who", " WHOM", "Whom", " cat's", " Cat's", " CAT", "<s>", " <s>", "Al",
 )  # fmt: skip
 FORMS = (
-    "broken broke proven swollen hidden written began begun went gone lit got burned burnt dreamed dreamt learned learnt "
-    "dream burn learn hang hung hanged walk walked used use go begin write put cut read left shot born bred bound fed led "
-    "bent clung drunk drank sung sang sunk sank stolen stole tied cried stopped panicked fled"
+    "broken broke proven swollen hidden written began begun went gone lit got burned burnt dreamed dreamt learned "
+    "learnt dream burn learn hang hung hanged walk walked used use go begin write put cut read left shot born "
+    "bred bound fed led bent clung drunk drank sung sang sunk sank stolen stole tied cried stopped panicked fled"
 )
 
 
