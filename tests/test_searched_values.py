@@ -129,11 +129,13 @@ def test_names_that_come_before_known_ones_are_unknown_too(
 ) -> None:
     with pytest.raises(QueryError, match=message):
         store.find(**asked)
-    if "saes" in asked:
-        [*_, sae] = asked["saes"]  # type: ignore[misc]
-        for ask in (store.features, store.scores, store.labels):
-            with pytest.raises(QueryError, match=message):
-                ask(sae)
+
+
+@pytest.mark.parametrize("name", ["a name before the others", "m"])
+def test_saes_before_known_ones_are_unknown_too(store: Store, name: str) -> None:
+    for ask in (store.features, store.scores, store.labels):
+        with pytest.raises(QueryError, match=f"no SAE called '{name}'"):
+            ask(name)
 
 
 def test_scores_and_features_of_an_sae_are_its_own(store: Store) -> None:

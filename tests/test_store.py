@@ -181,7 +181,7 @@ def test_connections_draw_no_bar(store_path: Path) -> None:
     with StoreFile(store_path).reader() as reader:
         assert reader.execute(query).fetchall() == [("false",)]
     with StoreFile(store_path).writer() as engine, engine.connect() as connection:
-        assert connection.exec_driver_sql(query).fetchall() == [("false",)]
+        assert connection.exec_driver_sql(query).scalar_one() == "false"
 
 
 def test_a_store_that_another_process_reads_is_locked_for_writing_only(store_path: Path) -> None:

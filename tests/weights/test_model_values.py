@@ -64,7 +64,7 @@ def test_gemmas_norm_is_one_more_than_its_weight(kind: str, soft_cap: float | No
     assert np.abs(scale - reference.model.norm.weight.detach().numpy()).min() > 0.9
     assert loaded.norm_weight is not None
     np.testing.assert_allclose(loaded.norm_weight, scale, atol=1e-5)
-    W_U = reference.get_output_embeddings().weight.detach().numpy().T
+    W_U = reference.lm_head.weight.detach().numpy().T
     np.testing.assert_allclose(process_unembedding(loaded, "folded").matrix, W_U * scale[:, None], atol=1e-5)
     assert (loaded.normalization, loaded.norm_folded, loaded.soft_cap) == ("RMS", False, soft_cap)
     assert loaded.n_layers == 1
@@ -101,7 +101,7 @@ def test_a_soft_cap_of_zero_is_none(cap: float, expected: float | None, processi
     ("kind", "normalization", "folded"),
     [("LN", "LN", False), ("LNPre", "LN", True), ("RMS", "RMS", False), ("RMSPre", "RMS", True), (None, "none", False)],
 )
-def test_kinds_of_final_norms(kind: str, normalization: str, folded: bool) -> None:
+def test_kinds_of_final_norms(kind: str | None, normalization: str, folded: bool) -> None:
     model = hooked("LN")
     model.cfg.normalization_type = kind
     loaded = tsea_db.load_model(model)
@@ -109,7 +109,7 @@ def test_kinds_of_final_norms(kind: str, normalization: str, folded: bool) -> No
     if folded or kind is None:
         assert loaded.norm_weight is None
     else:
-        np.testing.assert_array_equal(loaded.norm_weight, model.ln_final.w.detach().numpy())
+        np.testing.assert_array_equal(loaded.norm_weight, model.get_parameter("ln_final.w").detach().numpy())
 
 
 def test_a_model_without_a_tokenizer() -> None:
@@ -157,7 +157,8 @@ def test_every_processing_of_every_norm(normalization: str, steps: str, cosine: 
         expected /= np.sqrt((expected**2).sum(axis=0))
     found = process_unembedding(model, steps + ("+cosine" if cosine else ""))
     assert found.processing == steps + ("+cosine" if cosine else "")
-    assert (found.matrix.dtype, found.matrix.flags.c_contiguous) == (np.float32, True)
+    assert found.matrix.dtype == np.float32
+    assert found.matrix.flags.c_contiguous
     np.testing.assert_allclose(found.matrix, expected, rtol=1e-6, atol=1e-6)
 
 
