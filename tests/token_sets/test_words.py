@@ -11,18 +11,18 @@ from tsea_db.token_sets.lexicon import tags_of
 
 SPELLINGS = (
     " walk", " Walk", " WALK", " walK", "Walk", "walk", "WALK", " US", " us", " Us", " IT", " A", " a", "A", " WHO",
-    " who", "Who", " WHOM", "Whom", " cat's", " Cat's", " CAT", "<s>", " <s>", "Al",
+    " who", "Who", " WHOM", "Whom", " cat's", " Cat's", " CAT", " pad", " Pads", "Al",
 )  # fmt: skip
 FORMS = (
     "broken broke proven swollen hidden written began begun went gone lit got burned burnt dreamed dreamt learned "
     "learnt dream burn learn hang hung hanged walk walked used use go begin write put cut read left shot born "
-    "bred bound fed led bent clung drunk drank sung sang sunk sank stolen stole tied cried stopped panicked fled"
+    "bred bound fed led bent clung drunk drank sung sang sunk sank stolen stole tied cried stopped panicked beware fled"
 )
 
 
 @cache
 def words() -> Vocabulary:
-    return Vocabulary.from_bytes([spelling.encode() for spelling in SPELLINGS], [SPELLINGS.index("<s>")])
+    return Vocabulary.from_bytes([spelling.encode() for spelling in SPELLINGS], [SPELLINGS.index(" pad")])
 
 
 @cache
@@ -52,7 +52,8 @@ def forms() -> dict[str, set[str]]:
         ("cat", set(), set()),
         ("cat's", {" cat's"}, {" cat's", " Cat's"}),
         ("al", set(), set()),
-        ("<s>", {" <s>"}, {" <s>"}),
+        ("pad", set(), set()),
+        ("pads", set(), {" Pads"}),
     ],
 )
 def test_what_stands_for_a_word(word: str, own_case: set[str], any_case: set[str]) -> None:
@@ -63,7 +64,7 @@ def test_what_stands_for_a_word(word: str, own_case: set[str], any_case: set[str
 
 def test_words_are_letters_only_and_open_with_a_space() -> None:
     assert [word for word in words().words if word] == [
-        "walk", "Walk", "WALK", "walK", "US", "us", "Us", "IT", "A", "a", "WHO", "who", "WHOM", "CAT"
+        "walk", "Walk", "WALK", "walK", "US", "us", "Us", "IT", "A", "a", "WHO", "who", "WHOM", "CAT", "Pads"
     ]  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def test_a_past_tense_that_is_an_adjective_is_strict_all_the_same() -> None:
     assert "broke" in forms()["verb_past_strict"]
 
 
-def test_verbs_with_a_regular_and_an_irregular_past_are_no_irregular_ones() -> None:
+def test_verbs_with_a_regular_past_or_none_are_no_irregular_ones() -> None:
     assert forms()["verb_base_irregular"] == {"begin", "cut", "go", "put", "read", "write"}
     assert {"burned", "burnt", "dreamed", "dreamt", "learned", "learnt", "hanged", "hung"} <= forms()["verb_past"]
 
