@@ -131,6 +131,16 @@ def test_an_sae_is_known_by_weights_model_and_processing(store: Store) -> None:
     assert n == n_other
 
 
+def test_names_say_which_processing_is_not_the_models_default(tmp_path: Path) -> None:
+    capped = replace(made_up.model("capped"), soft_cap=30.0)
+    store = tsea_db.create(tmp_path / "capped.duckdb")
+    store.ingest(capped, [made_up.sae(rows=5)], progress=False)
+    store.ingest(capped, [made_up.sae(rows=5)], processing="folded+centred", progress=False)
+    rows = store.sql("select name, processing from saes order by sae_id").fetchall()
+    assert rows == [("made up", "folded"), ("made up (folded+centred)", "folded+centred")]
+    assert store.sql("select soft_cap from models").fetchall() == [(30.0,)]
+
+
 def test_what_is_entered_of_a_model_and_an_sae(store: Store) -> None:
     model, sae = made_up.model(), made_up.sae("first", seed=9)
     columns = "name, source, weights_hash, vocabulary_hash, d_model, d_vocab, n_layers, normalization, soft_cap"
@@ -241,6 +251,10 @@ def test_weights_that_are_not_kept_change_no_number(store: Store, tmp_path: Path
     assert store.sql("select kept from unembeddings").fetchall() == [(True,)]
     with pytest.raises(InputError, match="weights of second were not kept"):
         store.logit_weights("second", 3)
+    (tmp_path / "own.toml").write_text(OWN)
+    store.add_sets(tmp_path / "own.toml")
+    with pytest.raises(InputError, match="The weights of second were not kept"):
+        store.ingest_pending(progress=False)
     expected = sae.W_dec[3] @ process_unembedding(made_up.model()).matrix
     np.testing.assert_allclose(kept.logit_weights("second", 3), expected, atol=1e-5)
 

@@ -83,6 +83,10 @@ def test_verbs_with_a_regular_past_or_none_are_no_irregular_ones() -> None:
     assert {"burned", "burnt", "dreamed", "dreamt", "learned", "learnt", "hanged", "hung"} <= forms()["verb_past"]
 
 
+def test_a_base_form_is_its_own_present() -> None:
+    assert {"begin", "go", "write"} & forms()["verb_base_strict"] == {"begin", "write"}
+
+
 def test_past_forms_are_regular_or_irregular_by_their_own_spelling() -> None:
     for name in ("verb_past", "verb_past_participle"):
         regular = {"burned", "dreamed", "learned", "walked", "used", "tied", "cried", "stopped", "panicked"}
