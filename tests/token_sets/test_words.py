@@ -11,7 +11,7 @@ from tsea_db.token_sets.lexicon import tags_of
 
 SPELLINGS = (
     " walk", " Walk", " WALK", " walK", "Walk", "walk", "WALK", " US", " us", " Us", " IT", " A", " a", "A", " WHO",
-    " who", "Who", " WHOM", "Whom", " cat's", " Cat's", " CAT", " pad", " Pads", "Al",
+    " who", "Who", " WHOM", "Whom", " cat's", " Cat's", " CAT", " pad", " Pads", "Al", " b2",
 )  # fmt: skip
 FORMS = (
     "broken broke proven swollen hidden written began begun went gone lit got burned burnt dreamed dreamt learned "
