@@ -141,3 +141,61 @@ def test_bulk_load_is_part_of_the_transaction(store_path: Path) -> None:
 def test_many_readers_at_once(store_path: Path) -> None:
     with duckdb.connect(str(store_path), read_only=True):
         assert tsea_db.open(store_path).sql("select count(*) from saes").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_store_that_could_not_be_created_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    path = tmp_path / "new.duckdb"
+    migrate = StoreFile._migrate
+
+    def interrupted(self: StoreFile) -> None:
+        migrate(self)
+        path.with_name("new.duckdb.wal").write_bytes(b"what is not in the file yet")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreFile, "_migrate", interrupted)
+        with pytest.raises(error):
+            StoreFile(path).create()
+    assert list(tmp_path.iterdir()) == []
+    StoreFile(path).create()
+    assert StoreFile(path).revision() == schema.REVISION
+
+
+def test_the_sandbox_shuts_out_files_and_changes_of_settings(store_path: Path) -> None:
+    store = StoreFile(store_path)
+    with store.reader() as reader:
+        reader.execute("set threads = 1").fetchall()
+        assert reader.execute("select count(*) from read_text($1)", [str(ROOT / "README.md")]).fetchall() == [(1,)]
+    with store.reader(sandbox=True) as reader:
+        for setting in ("set threads = 1", "set enable_external_access = true", "pragma memory_limit = '1GB'"):
+            with pytest.raises(duckdb.InvalidInputException, match="locked|Cannot"):
+                reader.execute(setting).fetchall()
+        with pytest.raises(duckdb.PermissionException, match="disabled"):
+            reader.execute("select count(*) from read_text($1)", [str(ROOT / "README.md")]).fetchall()
+
+
+def test_connections_draw_no_bar(store_path: Path) -> None:
+    query = "select value from duckdb_settings() where name = 'enable_progress_bar'"
+    with StoreFile(store_path).reader() as reader:
+        assert reader.execute(query).fetchall() == [("false",)]
+    with StoreFile(store_path).writer() as engine, engine.connect() as connection:
+        assert connection.exec_driver_sql(query).scalar_one() == "false"
+
+
+def test_a_store_that_another_process_reads_is_locked_for_writing_only(store_path: Path) -> None:
+    reading = HOLD.replace("sys.argv[1]", "sys.argv[1], read_only=True")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", reading, str(store_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert tsea_db.open(store_path).status().empty
+        with pytest.raises(StoreLockedError, match=f"process {holder.pid}"):
+            tsea_db.open(store_path, mode="rw").sql("delete from saes")
+    finally:
+        holder.communicate("\n")
+    tsea_db.open(store_path, mode="rw").sql("delete from saes")

@@ -192,3 +192,13 @@ def test_a_wrong_spread_costs_time_only(library: ctypes.CDLL, rng: np.random.Gen
 def test_the_environment_can_turn_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TSEA_DB_NO_EXTENSION", "1")
     assert installed_library() is None
+
+
+def test_sums_whose_extreme_is_at_the_end_of_a_block_of_members(library: ctypes.CDLL) -> None:
+    """The bound of a block that is all members is its sum at the end: which is larger is up to the rounding."""
+    n_blocks = 16
+    weights = np.arange(64 * n_blocks - 24, 0, -1, dtype=np.float32)
+    runs = [np.arange(64 * a, 64 * b) for b in range(n_blocks) for a in range(b)]
+    others = [np.setdiff1d(np.arange(len(weights)), run) for run in runs]
+    sets = SetMatrix.from_sets([*runs, *others], len(weights))
+    assert_same_as_numba(library, np.stack([weights, -weights]), sets)

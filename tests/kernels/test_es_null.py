@@ -146,3 +146,18 @@ def test_a_sets_null_does_not_depend_on_the_sets_beside_it() -> None:
     together, alone = fit_es_null(draws), fit_es_null(draws[:, 3:4])
     for name in ("mean_abs_es", "quantiles", "mu", "sigma", "fit_error"):
         assert np.array_equal(getattr(together, name)[3], getattr(alone, name)[0]), name
+
+
+def test_p_of_tied_scores_counts_the_draws_that_equal_them() -> None:
+    """Whole blocks of quantiles are equal; the threshold itself lies in one, so that nothing comes after it."""
+    levels = np.array([0.125, 0.25, 0.375, 0.5, 0.625])
+    counts = np.array([500, 1500, 1200, 600, 200])
+    draws = np.repeat(levels, counts)[:, None].repeat(3, axis=1)
+    null = fit_es_null(draws)
+    assert null.threshold.tolist() == [0.5] * 3
+    for level in levels[:-1]:
+        share = (draws[:, 0] >= level).mean()
+        p = 10 ** log10_p_es(np.array([[level] * 3, [-level] * 3]), null)
+        np.testing.assert_allclose(p, share, atol=0.011)  # quantiles lie at every hundredth
+    between = 10 ** log10_p_es(np.full((1, 3), 0.3), null)
+    assert (between < (draws[:, 0] >= 0.25).mean() - 0.3).all()

@@ -1,17 +1,15 @@
-"""The sets against a lexicon that they are not made from; needs the extra "benchmarks"."""
+"""The sets against a lexicon that they are not made from."""
 
 from __future__ import annotations
 
 import pytest
 
+from benchmarks.set_quality import measure
 from tests import gpt2
 
 
 @pytest.mark.parametrize("own_case", [False, True])
 def test_strict_sets_are_precise(own_case: bool) -> None:
-    pytest.importorskip("textblob")
-    from benchmarks.set_quality import measure
-
     scores, _ = measure(gpt2.vocabulary(), gpt2.catalogue().values(), own_case=own_case)
     by_name = {row.name: row for row in scores}
     strict = [row for row in scores if row.name.startswith("verb") and row.name.endswith("_strict")]
