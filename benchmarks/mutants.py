@@ -20,7 +20,10 @@ _COMPARISONS = ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod")
 _OPERATORS = (
     *(f"ReplaceComparisonOperator_{a}_{b}" for a, b in product(_COMPARISONS, repeat=2) if a != b),
-    *(f"ReplaceComparisonOperator_{a}_{b}" for a, b in (("Is", "IsNot"), ("IsNot", "Is"), ("In", "NotIn"), ("NotIn", "In"))),
+    *(
+        f"ReplaceComparisonOperator_{a}_{b}"
+        for a, b in (("Is", "IsNot"), ("IsNot", "Is"), ("In", "NotIn"), ("NotIn", "In"))
+    ),
     *(f"ReplaceBinaryOperator_{a}_{b}" for a, b in product(_ARITHMETIC, repeat=2) if a != b),
     *("ReplaceUnaryOperator_Delete_Not", "ReplaceUnaryOperator_Delete_USub", "ReplaceUnaryOperator_Delete_Invert"),
     *("ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd", "AddNot"),

@@ -40,11 +40,15 @@ class Area:
 
 
 AREAS = {
-    "kernels": Area(("tsea_db/kernels/*.py", "tsea_db/kernels/*.c", "tsea_db/kernels/*.h"), ("tests/kernels", "tests/test_devices.py")),
+    "kernels": Area(
+        ("tsea_db/kernels/*.py", "tsea_db/kernels/*.c", "tsea_db/kernels/*.h"),
+        ("tests/kernels", "tests/test_devices.py"),
+    ),
     "token sets": Area(("tsea_db/token_sets/*.py",), ("tests/token_sets",)),
     "store": Area(
         (
-            "tsea_db/*.py", "!tsea_db/asking.py", "!tsea_db/finding.py", "!tsea_db/given_names.py", "!tsea_db/labelled.py",
+            "tsea_db/*.py", "!tsea_db/asking.py", "!tsea_db/finding.py", "!tsea_db/given_names.py",
+            "!tsea_db/labelled.py",
             "!tsea_db/questions.py", "!tsea_db/sql.py", "!tsea_db/version.py", "!tsea_db/qq_plot.py",
         ),
         (
@@ -55,12 +59,14 @@ AREAS = {
     "weights": Area(("tsea_db/weights/*.py",), ("tests/test_weights.py",)),
     "labels": Area(
         (
-            "tsea_db/labelling/*.py", "tsea_db/labels/*.py", "migrations/sql/*.sql", "queries/*.sql", "queries/internal/*.sql",
+            "tsea_db/labelling/*.py", "tsea_db/labels/*.py", "migrations/sql/*.sql", "queries/*.sql",
+            "queries/internal/*.sql",
             "!tsea_db/labelling/threshold_plot.py",
         ),
         (
             "tests/labels", "tests/test_macro_values.py", "tests/test_question_values.py", "tests/test_macros.py",
-            "tests/test_labelling.py", "tests/test_queries.py", "tests/test_thresholds.py", "tests/test_command_values.py",
+            "tests/test_labelling.py", "tests/test_queries.py", "tests/test_thresholds.py",
+            "tests/test_command_values.py",
         ),
     ),
     "command line": Area(
@@ -113,7 +119,7 @@ def equivalents(path: Path = _EQUIVALENTS) -> set[tuple[str, str, str]]:
 
 
 class Checkout:
-    """A copy of the checkout in a temporary folder, with the package importable from it; the checkout is never changed."""
+    """A copy of the checkout in a temporary folder, with the package importable from it; nothing else is changed."""
 
     def __init__(self, folder: Path, root: Path = ROOT) -> None:
         self.folder = folder
@@ -133,7 +139,9 @@ class Checkout:
     def write(self, file: str, text: str) -> bool:
         """Write a source file and build what is built from it; return whether that worked."""
         (self.folder / file).write_text(text, encoding="utf-8")
-        if file.startswith("tsea_db/kernels/"):  # numba's cache does not notice when a kernel that another one calls changes
+        if file.startswith(
+            "tsea_db/kernels/"
+        ):  # numba's cache does not notice when a kernel that another one calls changes
             for stale in self.folder.rglob("*.nb[ic]"):
                 stale.unlink()
         if file.endswith((".c", ".h")):
@@ -149,9 +157,12 @@ class Checkout:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *there]
         settings = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
         settings |= {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "NUMBA")}
-        with (self.folder / "tests.log").open("w") as log, subprocess.Popen(
-            command, cwd=self.folder, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
-        ) as process:
+        with (
+            (self.folder / "tests.log").open("w") as log,
+            subprocess.Popen(
+                command, cwd=self.folder, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
+            ) as process,
+        ):
             try:
                 return "passed" if process.wait(seconds) == 0 else "failed"
             except subprocess.TimeoutExpired:
@@ -221,7 +232,8 @@ def report(outcomes: Sequence[Outcome]) -> str:
         share = "" if outcome.noticed is None else f"{outcome.noticed:.0%}"
         total = n["killed"] + n["timeout"] + n["survived"]
         lines.append(
-            f"{outcome.area:<14}{total:>6}{n['killed']:>9}{n['timeout']:>9}{n['survived']:>13}{n['equivalent']:>12}{share:>8}"
+            f"{outcome.area:<14}{total:>6}{n['killed']:>9}{n['timeout']:>9}{n['survived']:>13}"
+            f"{n['equivalent']:>12}{share:>8}"
         )
     lines += [f"\n{outcome.area}, not noticed:\n{each['diff']}" for outcome in outcomes for each in outcome.survivors]
     return "\n".join(lines)
@@ -238,7 +250,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutations", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.mutations", description=(__doc__ or "").split("\n\n")[0]
+    )
     parser.add_argument("--area", action="append", choices=list(AREAS), help="only this area; repeat for more")
     parser.add_argument("--sample", type=int, default=10, help="bugs in each area [10]")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other bugs [0]")

@@ -22,18 +22,13 @@ def table(output: str, title: str | None = None) -> Rows:
         body.append(line)
     edges = _edges([lines[rule - 1], *body])
     names = [lines[rule - 1][first:last].strip() for first, last in edges]
-    return [
-        dict(zip(names, (line[first:last].strip() for first, last in edges), strict=True))
-        for line in body
-    ]
+    return [dict(zip(names, (line[first:last].strip() for first, last in edges), strict=True)) for line in body]
 
 
 def _edges(lines: list[str]) -> list[tuple[int, int]]:
     """Return where each column begins and ends: two blanks on every line lie between any two."""
     width = max(map(len, lines))
-    blank = "".join(
-        " " if all(line.ljust(width)[at] == " " for line in lines) else "x" for at in range(width)
-    )
+    blank = "".join(" " if all(line.ljust(width)[at] == " " for line in lines) else "x" for at in range(width))
     return [(found.start(), found.end()) for found in re.finditer(r"x(?:x| (?! ))*", blank)]
 
 

@@ -44,7 +44,8 @@ def test_the_view_of_scores_counts_the_leading_edge(labelled_store: Store) -> No
 def test_the_view_of_scores_is_its_tables(client: duckdb.DuckDBPyConnection) -> None:
     rows = client.sql("from scored where sae = 'blocks.2.attn.hook_z' order by feature, set_id").df()
     table = client.sql(
-        "select scores.* from scores join saes using (sae_id) where name = 'blocks.2.attn.hook_z' order by feature, set_id"
+        "select scores.* from scores join saes using (sae_id) where name = 'blocks.2.attn.hook_z' "
+        "order by feature, set_id"
     ).df()
     same = ["sae_id", "set_id", "feature", "es", "peak_rank", "z_direction", "log10_p", "log10_q", "log10_p_es"]
     pd.testing.assert_frame_equal(rows[same], table[same])
@@ -92,9 +93,7 @@ def test_a_conditional_score_comes_with_both_sets_scores(client: duckdb.DuckDBPy
         ("verb_past", {"set_id": "set_id", "z_a": "z_direction", "log10_q_a": "log10_q", "es": "es"}),
         ("all_caps", {"given_id": "set_id", "z_b": "z_direction"}),
     ):
-        scored = client.execute(
-            "from scored where set_name = $name order by sae_id, feature", {"name": name}
-        ).df()
+        scored = client.execute("from scored where set_name = $name order by sae_id, feature", {"name": name}).df()
         assert scored["sae"].tolist() == rows["sae"].tolist()
         for column, source in columns.items():
             np.testing.assert_array_equal(rows[column], scored[source])
@@ -163,7 +162,11 @@ def test_shapes_by_both_presets(own_store: Store) -> None:
     own_store.sql("update features set cosine_variance = 4 * cosine_variance where feature % 3 = 0")
     rows = own_store.sql("from feature_columns join feature_shapes using (sae_id, feature)").df()
     for preset, peaked, flat in (
-        ("random_directions", rows["kurtosis_ratio"] > 5, (rows["cos_var_ratio"] > 2) & (rows["cos_var_null_ratio"] > 1)),
+        (
+            "random_directions",
+            rows["kurtosis_ratio"] > 5,
+            (rows["cos_var_ratio"] > 2) & (rows["cos_var_null_ratio"] > 1),
+        ),
         ("published", rows["kurtosis"] > 10, rows["cos_var_ratio"] > 3.84),
     ):
         wanted = np.where(

@@ -98,7 +98,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "tests").mkdir()
     (root / "tsea_db" / "__init__.py").write_text("")
     (root / "tsea_db" / "n.py").write_text("def f(a):\n    return a > 3\n")
-    (root / "tests" / "test_n.py").write_text("from tsea_db.n import f\n\ndef test_f():\n    assert f(9) and not f(1)\n")
+    (root / "tests" / "test_n.py").write_text(
+        "from tsea_db.n import f\n\ndef test_f():\n    assert f(9) and not f(1)\n"
+    )
     subprocess.run([str(shutil.which("git")), "init", "-q"], cwd=root, check=True)
     monkeypatch.setitem(AREAS, "weights", Area(("tsea_db/n.py",), ("tests",)))
     return root
@@ -127,7 +129,9 @@ def test_a_bug_is_noticed_or_not(project: Path, tmp_path: Path) -> None:
 
 
 def test_the_table_leaves_equivalents_out_of_the_share() -> None:
-    outcome = Outcome("labels", 1.0, Counter(killed=7, timeout=2, survived=1, equivalent=5), [{"file": "f", "diff": "-a\n+b"}])
+    outcome = Outcome(
+        "labels", 1.0, Counter(killed=7, timeout=2, survived=1, equivalent=5), [{"file": "f", "diff": "-a\n+b"}]
+    )
     assert outcome.noticed == 0.9
     header, row, *rest = report([outcome, Outcome("weights")]).splitlines()
     assert re.split(r"  +", header) == ["area", "bugs", "noticed", "timeout", "not noticed", "equivalent", "share"]

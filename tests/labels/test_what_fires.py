@@ -25,7 +25,7 @@ def applied(store: Store, folder: Path, text: str) -> Labelling:
 def scores(store: Store, name: str) -> pd.DataFrame:
     """Every feature's score for one set, with what is on top of it, in no way that the rules read them."""
     rows = store.sql(
-        "select s.sae_id, s.feature, s.set_id, z_direction z, log10_q, es, \"lambda\" inflation, null_median, null_mad, "
+        'select s.sae_id, s.feature, s.set_id, z_direction z, log10_q, es, "lambda" inflation, null_median, null_mad, '
         "if(z_direction > 0, top_token_ids, bottom_token_ids) ids from scores s join token_sets t using (set_id) "
         "join sae_sets a on a.sae_id = s.sae_id and a.set_id = s.set_id "
         "join features f on f.sae_id = s.sae_id and f.feature = s.feature where t.name = $name order by all",
@@ -230,7 +230,8 @@ def test_confidence_follows_the_files_grades(labelled_store: Store, tmp_path: Pa
 def test_the_wording_of_sentences(labelled_store: Store) -> None:
     """Each grade's words, and at most five different tokens."""
     rows = labelled_store.sql(
-        "select l.*, phrase from labels l join token_sets using (set_id) where kind = 'set' and len(evidence_tokens) > 0"
+        "select l.*, phrase from labels l join token_sets using (set_id) "
+        "where kind = 'set' and len(evidence_tokens) > 0"
     ).df()
     part = (rows["confidence"] == "low") & (rows["es"].abs() < 0.6)
     few = (rows["confidence"] == "low") & ~part
