@@ -41,7 +41,7 @@ def test_cells_are_written_for_a_person() -> None:
     written: list[tuple[object, str]] = [
         (None, ""), (True, "yes"), (False, "no"), (1438, "1,438"), (0, "0"), (-1234567, "-1,234,567"), (0.5, "0.5"),
         (1234.5, "1,234.5"), (2.0, "2"), (0.00012345, "0.0001234"), (-0.00099, "-0.00099"), (0.001, "0.001"),
-        (0.0, "0"),
+        (0.0, "0"), (-1234.5, "-1,234.5"),
         ("text", "text"), ((" a", 1438, None), "' a' 1,438 "),
     ]  # fmt: skip
     assert [cell(value) for value, _ in written] == [text for _, text in written]
@@ -298,9 +298,11 @@ def ingested(**changed: object) -> IngestedSae:
 
 
 def test_an_ingest_prints_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ingested([ingested(), ingested(sae="b", n_dead=None, seconds=0.0, controls_direction=None)])
+    second_sae = ingested(sae="b", n_dead=None, seconds=0.0, controls_direction=None)
+    print_ingested([ingested(), second_sae, ingested(sae="c", n_dead=0)])
     output = capsys.readouterr().out
-    first, second = table(output)
+    first, second, third = table(output)
+    assert third["dead"] == "0"
     assert first == {
         "SAE": "a", "hook point": "blocks.1.hook_resid_pre", "features": "24,576", "dead": "12", "zero direction": "3",
         "sets": "350", "scores": "8,600,000", "sets without z": "4", "seconds": "12.3",

@@ -68,14 +68,19 @@ def test_a_rule_about_one_set_fires_on_all_that_meet_it(
     assert pairs(applied(labelled_store, tmp_path, rule + NO_BACKGROUND).labels.to_pandas()) == pairs(significant)
 
 
-def test_a_share_of_top_tokens_is_asked_both_ways(labelled_store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("direction", "sign"), [("promotes", 1), ("suppresses", -1)])
+def test_a_share_of_top_tokens_is_asked_both_ways(
+    labelled_store: Store, tmp_path: Path, direction: str, sign: int
+) -> None:
+    """Of the top tokens where a set is promoted, of the bottom ones where it is suppressed."""
     rows = scores(labelled_store, "verb_past")
-    rows = rows[(rows["z"] > 0) & (rows["log10_q"] < -1)]
+    rows = rows[(rows["z"] * sign > 0) & (rows["log10_q"] < -0.5)]
     for condition, wanted in (
         ("top_share.at_least = 0.2", rows["share"] >= 0.2),
         ("top_share = { above = 0.0, below = 0.2 }", (rows["share"] > 0) & (rows["share"] < 0.2)),
     ):
-        rule = SET_RULE + "sets = ['verb_past']\n[rule.where]\nlog10_q.below = -1\n" + condition + "\n"
+        rule = SET_RULE + f"direction = '{direction}'\nsets = ['verb_past']\n[rule.where]\nlog10_q.below = -0.5\n"
+        rule += condition + "\n"
         found = applied(labelled_store, tmp_path, NO_BACKGROUND + rule).labels.to_pandas()
         assert pairs(found) == pairs(rows[wanted]) != set()
 
@@ -116,13 +121,18 @@ def test_contrasts_fire_where_both_scores_point_their_way(
 
 
 def test_a_set_given_another_fires_both_ways(labelled_store: Store, tmp_path: Path) -> None:
-    given = labelled_store.sql("from conditional_q('verb_past_strict', 'verb_past_participle_strict', q := 1.0)").df()
+    given = labelled_store.sql("from conditional_q('verb_past', 'verb_past_participle', q := 1.0)").df()
+    below = np.log10(0.9)
     for direction, sign in (("promotes", 1), ("suppresses", -1)):
-        rule = COMPOSITE + f"direction = '{direction}'\nsets = ['verb_past_strict']\n"
-        rule += "given = 'verb_past_participle_strict'\nwhere = { log10_q.below = -0.3, given_log10_q.below = -0.3 }\n"
+        rule = COMPOSITE + f"direction = '{direction}'\nsets = ['verb_past']\n"
+        rule += (
+            f"given = 'verb_past_participle'\nwhere = {{ log10_q.below = {below}, given_log10_q.below = {below} }}\n"
+        )
         found = applied(labelled_store, tmp_path, NO_BACKGROUND + rule).labels.to_pandas()
-        wanted = (given["log10_q_a"] < -0.3) & (given["log10_q"] < -0.3) & (given["z_a"] * sign > 0)
-        assert pairs(found) == pairs(given[wanted & (given["z"] * sign > 0)]) != set()
+        wanted = (given["log10_q_a"] < below) & (given["log10_q"] < below) & (given["z_a"] * sign > 0)
+        both = wanted & (given["z"] * sign > 0)
+        assert 0 < both.sum() < wanted.sum()
+        assert pairs(found) == pairs(given[both])
 
 
 def test_only_labels_of_one_group_go_where_rules_contradict(labelled_store: Store, tmp_path: Path) -> None:
