@@ -213,10 +213,11 @@ def test_positions_run_from_classes_to_the_weakest_set(labelled_store: Store, tm
     classes = '[[rule]]\nname = "b"\nkind = "class"\nwhere.kurtosis.above = 4\n'
     classes += '[[rule]]\nname = "a"\nkind = "class"\nwhere.kurtosis.above = 2\n'
     text = SET_RULE + "where.log10_q.below = -2\n" + COMPOSITE + "sets = ['verb_past']\nwhere.log10_q.below = -2\n"
-    own = applied(labelled_store, tmp_path, text + classes)
+    down = SET_RULE.replace('"p"', '"s"') + "direction = 'suppresses'\nwhere.log10_q.below = -2\n"
+    own = applied(labelled_store, tmp_path, text + down + classes)
     for rows, order in (
         (stored, [rule.name for rule in default_rules().rules]),
-        (own.labels.to_pandas(), ["c", "b", "a", "p"]),
+        (own.labels.to_pandas(), ["c", "b", "a", "p", "s"]),
     ):
         place = rows["rule"].map(order.index).where(rows["kind"] != "set", len(order))
         size = -rows["z"].abs().fillna(0).where(rows["kind"] == "set", 0)
