@@ -43,9 +43,9 @@ def test_bad_arguments() -> None:
     W_U = np.ones((4, 9), np.float32)
     with pytest.raises(TokenSetError, match="outside"):
         tsea_db.enrichment(np.ones(4), W_U, {"x": [9]})
-    with pytest.raises(WeightsError):
+    with pytest.raises(WeightsError, match=r"shape \(1, 5\) do not fit an unembedding of shape \(4, 9\)"):
         tsea_db.enrichment(np.ones(5), W_U, {"x": [1, 2]})
-    with pytest.raises(WeightsError):
+    with pytest.raises(WeightsError, match="NaN or infinity in row 0"):
         tsea_db.enrichment(np.full(4, np.nan), W_U, {"x": [1, 2]})
 
 

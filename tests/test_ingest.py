@@ -231,10 +231,10 @@ def test_an_interrupt_in_the_middle_of_an_sae_leaves_nothing_of_it(
 
         def interrupted(self: FeatureLoader) -> int:
             finish(self)
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("by the test")
 
         patch.setattr(FeatureLoader, "finish", interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="by the test"):
             store.ingest(tiny_lm.MODEL, two, **SMALL)
     for table, rows in content(store).items():
         pd.testing.assert_frame_equal(rows, before[table])

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import shutil
 import textwrap
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from tests import tiny_lm
+from tests.printed import table
 from tsea_db import Store
 from tsea_db.cli.main import main
+from tsea_db.cli.printing import cell
 
 README = (tiny_lm.ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -25,11 +29,12 @@ def section(title: str, language: str) -> str:
     return found[1]
 
 
-def run(line: str, store: Path) -> None:
+def run(line: str, store: Path) -> str:
     program, *arguments = shlex.split(line)
     assert program == "tsea"
     result = CliRunner().invoke(main, ["--store", str(store), *arguments])
     assert result.exit_code == 0, (line, result.output)
+    return result.output
 
 
 def test_the_commands_that_look_at_features(
@@ -39,9 +44,16 @@ def test_the_commands_that_look_at_features(
     np.save("probe.npy", np.random.default_rng(0).standard_normal(192))
     lines = section("Looking at features", "console").splitlines()
     assert len(lines) > 5
-    for line in lines:
-        run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), small_store.path)
-    assert (tmp_path / "scores.parquet").is_file()
+    shown = {line: run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), small_store.path) for line in lines}
+    assert duckdb.sql("select count(*), count(es) from 'scores.parquet'").fetchall() == [(100, 100)]
+    assert (tmp_path / "calibration.html").read_text().count("<svg") > 0
+    [strongest] = [output for line, output in shown.items() if "z_direction desc" in line]
+    enriched = small_store.sql("select sae, feature, z from enriched('verb_past', q := 0.01)").fetchall()
+    rows = [(row["sae"], int(row["feature"]), row["z_direction"]) for row in table(strongest)]
+    assert rows[: len(enriched)] == [(sae, feature, cell(z)) for sae, feature, z in enriched]
+    [peaked] = [output for line, output in shown.items() if "kurtosis desc" in line]
+    expected = small_store.sql("select kurtosis from features order by 1 desc limit 10").fetchall()
+    assert [row["kurtosis"] for row in table(peaked)] == [cell(kurtosis) for (kurtosis,) in expected]
 
 
 @pytest.mark.slow
@@ -66,11 +78,20 @@ def test_the_commands_for_own_sets(small_store: Store, tmp_path: Path, monkeypat
     assert (tmp_path / "library.csv").is_file()
 
 
-def test_the_python(small_store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python(small_store: Store) -> None:
+    """Line by line; no answer is empty."""
     code = textwrap.dedent(section("From Python", "python")).replace("demo.duckdb", str(small_store.path))
     names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    answers = 0
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.Expr):
+            answer = eval(compile(ast.Expression(statement.value), "README.md", "eval"), names)
+            assert len(answer) > 0, ast.unparse(statement)
+            answers += 1
+        else:
+            exec(compile(ast.Module([statement], []), "README.md", "exec"), names)
     assert isinstance(names["store"], Store)
+    assert answers >= 10
 
 
 def test_the_layout_names_what_is_there() -> None:

@@ -92,5 +92,5 @@ def test_an_error_in_a_thread_reaches_the_caller() -> None:
         return 1 / (3 - item)
 
     results = in_threads(work, range(10), 2)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
         list(results)
