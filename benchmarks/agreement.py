@@ -20,8 +20,10 @@ from benchmarks.workload import load_library, make_weights
 from tests import tiny_lm
 from tsea_db import load_sae
 from tsea_db.kernels.device import choose_device
-from tsea_db.kernels.product import column_norms
-from tsea_db.kernels.ranking import order_rows
+from tsea_db.kernels.logit_weights import logit_weight_tiles
+from tsea_db.kernels.product import PackedUnembedding
+from tsea_db.kernels.ranking import LISTED_TOKENS, order_rows
+from tsea_db.kernels.running_sum import enrichment_scores
 from tsea_db.kernels.set_matrix import SetMatrix
 from tsea_db.token_sets import load_catalogue
 from tsea_db.weights.sae import directions
@@ -87,9 +89,16 @@ def without_c() -> Iterator[None]:
 
 def scores(case: Case, device: str = "cpu") -> tuple[Rows, NDArray[np.int32]]:
     """ES (n, S) and the highest tokens (n, 20)."""
-    norms = column_norms(case.unembedding)
-    blocks = list(choose_device(device).score_features(case.directions, case.unembedding, case.sets, norms))
+    packed = PackedUnembedding.pack(case.unembedding)
+    blocks = list(choose_device(device).score_features(case.directions, packed, case.sets))
     return np.concatenate([block.es for block in blocks]), np.concatenate([block.top_ids for block in blocks])
+
+
+def numba_scores(case: Case) -> tuple[Rows, NDArray[np.int32]]:
+    """The same from the same logit weights, ranked and walked by the numba kernels."""
+    tiles = [tile.copy() for _, tile in logit_weight_tiles(case.directions, case.unembedding)]
+    es = [enrichment_scores(tile, case.sets).es for tile in tiles]
+    return np.concatenate(es), np.concatenate([order_rows(tile)[:, :LISTED_TOKENS] for tile in tiles])
 
 
 def ranks(case: Case) -> NDArray[np.int64]:
@@ -110,7 +119,9 @@ def compare(cases: Callable[[], Iterator[Case]], form: str) -> Report:
             other = Case(rounding(case.directions), rounding(case.unembedding), case.sets)
             got, top = scores(other)
             rank_moves.append(np.abs(ranks(other) - ranks(case)).ravel())
-        elif form == "numba":
+        elif form == "numba walk":
+            got, top = numba_scores(case)
+        elif form == "without the C library":
             with without_c():
                 got, top = scores(case)
         else:
@@ -137,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    forms = ("numba", "torch:cpu", "TF32 factors", "bfloat16 factors")
+    forms = ("numba walk", "without the C library", "torch:cpu", "TF32 factors", "bfloat16 factors")
     rows = [compare(cases, form) for cases in (demo, gpt2_size) for form in forms]
     if options.json:
         print(json.dumps({"rows": rows}))

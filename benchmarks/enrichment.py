@@ -20,9 +20,10 @@ import torch
 
 from benchmarks.machine import PeakMemory, describe
 from benchmarks.workload import load_library, make_weights
-from tsea_db.kernels.compiled_walk import CompiledWalk, installed_library
-from tsea_db.kernels.logit_weights import TILE_ROWS, TileProduct, column_norms, filled_up
+from tsea_db.kernels.compiled_walk import CompiledWalk
 from tsea_db.kernels.moments import inverse_norms, moments_rows
+from tsea_db.kernels.native_sets import NativeSets
+from tsea_db.kernels.product import TILE_ROWS, PackedUnembedding, TileProduct
 from tsea_db.kernels.running_sum import NumbaWalk, RankedScores
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.set_matrix import SetMatrix
@@ -30,7 +31,6 @@ from tsea_db.kernels.set_matrix import SetMatrix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
 
 N_FEATURES, MANY_FEATURES = 2_048, 24_576
 N_SETS = 320
@@ -46,27 +46,32 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def run_pass(directions: Rows, unembedding: Rows, sets: SetMatrix, norms: NDArray[np.float64]) -> None:
+def run_pass(directions: Rows, unembedding: PackedUnembedding, sets: SetMatrix) -> None:
     """The whole pass, its results thrown away."""
-    for _ in score_features(directions, unembedding, sets, unembedding_norms=norms):
+    for _ in score_features(directions, unembedding, sets):
         pass
 
 
+def blas_products(directions: Rows, unembedding: Rows) -> tuple[Callable[[], object], ...]:
+    """Numpy's and torch's product of the factors, as installed."""
+    product = np.empty((len(directions), unembedding.shape[1]), np.float32)
+    d, u, out = (torch.from_numpy(array) for array in (directions, unembedding, product))
+    return (lambda: np.matmul(directions, unembedding, out=product), lambda: torch.mm(d, u, out=out))
+
+
 def time_product_and_pass(
-    directions: Rows, unembedding: Rows, sets: SetMatrix, norms: NDArray[np.float64], turns: int
+    directions: Rows, unembedding: PackedUnembedding, sets: SetMatrix, turns: int
 ) -> dict[str, float]:
     """Milliseconds a feature of the product alone (numpy's or torch's, whichever is faster) and of the pass."""
     n = len(directions)
-    product = np.empty((n, unembedding.shape[1]), np.float32)
-    d, u, out = (torch.from_numpy(array) for array in (directions, unembedding, product))
-    products = (lambda: np.matmul(directions, unembedding, out=product), lambda: torch.mm(d, u, out=out))
+    products = blas_products(directions, unembedding.matrix)
     for work in products:
         work()
-    run_pass(directions[:TILE_ROWS], unembedding, sets, norms)
+    run_pass(directions[:TILE_ROWS], unembedding, sets)
     alone, total = [], []
     for _ in range(turns):
         alone.append(min(seconds(work) for work in products))
-        total.append(seconds(lambda: run_pass(directions, unembedding, sets, norms)))
+        total.append(seconds(lambda: run_pass(directions, unembedding, sets)))
     return {
         "matmul_ms": 1e3 * median(alone) / n,
         "total_ms": 1e3 * median(total) / n,
@@ -74,19 +79,20 @@ def time_product_and_pass(
     }
 
 
-def time_stages(directions: Rows, unembedding: Rows, sets: SetMatrix, norms: NDArray[np.float64]) -> dict[str, float]:
+def time_stages(directions: Rows, unembedding: PackedUnembedding, sets: SetMatrix) -> dict[str, float]:
     """Milliseconds a feature that each stage takes on one core, by the clock of the thread."""
     tile = directions[:TILE_ROWS]
-    product = TileProduct(unembedding, filled_up(unembedding))
+    product = TileProduct(unembedding)
     logit_weights = product(tile)
     numbers, flags = np.empty((TILE_ROWS, 5)), np.empty(TILE_ROWS, np.bool_)
-    inverse = inverse_norms(norms)
+    inverse = inverse_norms(unembedding.norms)
     moments_rows(logit_weights, inverse, numbers, flags)
-    library = installed_library()
-    walk = CompiledWalk(library, sets) if library else NumbaWalk(sets)
+    library = unembedding.library
+    walk = CompiledWalk(library, NativeSets.from_matrix(sets)) if library else NumbaWalk(sets)
     scores = RankedScores.empty(TILE_ROWS, sets)
     means, stds = np.ascontiguousarray(numbers[:, :2].T)
     stages: dict[str, Callable[[], object]] = {
+        "product_core_ms": lambda: product(tile),
         "moments_core_ms": lambda: moments_rows(logit_weights, inverse, numbers, flags),
         "rank_and_walk_core_ms": lambda: walk.score_rows(logit_weights, means, stds, scores),
     }
@@ -113,11 +119,11 @@ def time_tutorial(directions: Rows, unembedding: Rows, sets: SetMatrix) -> float
     return 1e3 * took / TUTORIAL_FEATURES
 
 
-def peak_memory(n_features: int, unembedding: Rows, sets: SetMatrix, norms: NDArray[np.float64]) -> float:
-    """MB that the pass takes beyond the unembedding and the directions."""
+def peak_memory(n_features: int, unembedding: Rows, sets: SetMatrix) -> float:
+    """MB that the pass takes beyond the unembedding and the directions; the packed unembedding counts."""
     directions = np.random.default_rng(1).standard_normal((n_features, len(unembedding)), dtype=np.float32)
     with PeakMemory() as memory:
-        run_pass(directions, unembedding, sets, norms)
+        run_pass(directions, PackedUnembedding.pack(unembedding), sets)
     return memory.above_mb
 
 
@@ -125,7 +131,7 @@ def measure_library(turns: int) -> Report:
     """Product and pass with all sets of the library."""
     sets = load_library()
     directions, unembedding = make_weights(N_FEATURES, sets)
-    times = time_product_and_pass(directions, unembedding, sets, column_norms(unembedding), turns)
+    times = time_product_and_pass(directions, PackedUnembedding.pack(unembedding), sets, turns)
     return {f"{name}_all_sets": value for name, value in {"n_sets": sets.n_sets, **times}.items()}
 
 
@@ -133,18 +139,18 @@ def measure(n_sets: int, turns: int, *, many: bool) -> Report:
     """Everything this benchmark reports; `many` adds the memory of a pass over 24,576 features."""
     sets = load_library(n_sets)
     directions, unembedding = make_weights(N_FEATURES, sets)
-    norms = column_norms(unembedding)
     result: Report = {
         "machine": describe(),
         "n_sets": sets.n_sets,
         "n_memberships": int(sets.sizes.sum()),
         "n_features": N_FEATURES,
-        "peak_rss_mb": peak_memory(N_FEATURES, unembedding, sets, norms),
+        "peak_rss_mb": peak_memory(N_FEATURES, unembedding, sets),
     }
     if many:
-        result["peak_rss_mb_24576"] = peak_memory(MANY_FEATURES, unembedding, sets, norms)
-    result |= time_product_and_pass(directions, unembedding, sets, norms, turns)
-    result |= time_stages(directions, unembedding, sets, norms)
+        result["peak_rss_mb_24576"] = peak_memory(MANY_FEATURES, unembedding, sets)
+    packed = PackedUnembedding.pack(unembedding)
+    result |= time_product_and_pass(directions, packed, sets, turns)
+    result |= time_stages(directions, packed, sets)
     tutorial_ms = time_tutorial(directions, unembedding, sets)
     return result | {"tutorial_ms": tutorial_ms, "speedup_over_tutorial": tutorial_ms / float(result["total_ms"])}
 
@@ -159,8 +165,8 @@ def growth() -> list[Report]:
         sizes = np.exp(rng.uniform(np.log(20), np.log(n_tokens / 4), n_sets)).astype(int)
         sets = SetMatrix.from_sets([rng.choice(n_tokens, k, replace=False) for k in sizes], n_tokens)
         directions = rng.standard_normal((n_features, 768), dtype=np.float32)
-        unembedding = rng.standard_normal((768, n_tokens), dtype=np.float32)
-        times = time_product_and_pass(directions, unembedding, sets, column_norms(unembedding), turns=3)
+        unembedding = PackedUnembedding.pack(rng.standard_normal((768, n_tokens), dtype=np.float32))
+        times = time_product_and_pass(directions, unembedding, sets, turns=3)
         rows.append({"n_tokens": n_tokens, "n_sets": n_sets, "n_features": n_features, **times})
     return rows
 

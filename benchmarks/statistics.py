@@ -116,7 +116,7 @@ def growth() -> list[dict[str, float]]:
             tsea_db.create(path)
             with StoreFile(path).writer() as engine:
                 with engine.begin() as connection:
-                    add_set_nulls(connection, geometry, sets, Device(), int)
+                    add_set_nulls(connection, geometry, sets, PLAN, Device(), int)
                     measured = measured_sets(connection, geometry, sets)
                 seconds = statistics_seconds(engine, measured, rows)
         pairs = n_features * GROWTH_SETS

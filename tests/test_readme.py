@@ -45,7 +45,7 @@ def test_the_commands_that_look_at_features(
     lines = section("Looking at features", "console").splitlines()
     assert len(lines) > 5
     shown = {line: run(line.replace("path/to/gpt2", str(tiny_lm.MODEL)), small_store.path) for line in lines}
-    assert duckdb.sql("select count(*), count(es) from 'scores.parquet'").fetchall() == [(100, 100)]
+    assert duckdb.read_parquet("scores.parquet").aggregate("count(*), count(es)").fetchall() == [(100, 100)]
     assert (tmp_path / "calibration.html").read_text().count("<svg") > 0
     [strongest] = [output for line, output in shown.items() if "z_direction desc" in line]
     enriched = small_store.sql("select sae, feature, z from enriched('verb_past', q := 0.01)").fetchall()

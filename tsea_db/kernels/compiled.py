@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
 
@@ -43,12 +43,13 @@ def compiled_parallel(function: Kernel) -> Kernel:
 
 
 def _compile(function: Kernel, *, parallel: bool) -> Kernel:
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_compiled_code_folder())  # read when a function is decorated, and only here by us
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_compiled_code_folder())  # numba reads it when a function is decorated
     try:
         return cast("Kernel", numba.njit(cache=True, nogil=True, parallel=parallel)(function))
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 @cache

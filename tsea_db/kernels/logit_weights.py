@@ -44,9 +44,11 @@ def packed_for(
     Raises:
         WeightsError: shapes or types do not fit, or the unembedding has NaN or infinity.
     """
-    packed = isinstance(unembedding, PackedUnembedding)
-    check_factors(directions, unembedding.matrix if packed else unembedding)
-    return unembedding if packed else PackedUnembedding.pack(unembedding)
+    if isinstance(unembedding, PackedUnembedding):
+        check_factors(directions, unembedding.matrix)
+        return unembedding
+    check_factors(directions, unembedding)
+    return PackedUnembedding.pack(unembedding)
 
 
 def logit_weight_tiles(
