@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import tiny_lm
 from tests.shared import Shared
 from tsea_db.kernels.native import installed_library
 
@@ -17,17 +18,15 @@ ROOT = Path(__file__).parents[1]
 
 DIGESTS = """
 import hashlib
-import pickle
 import sys
-from pathlib import Path
 
 import tsea_db
 from tests import tiny_lm
 from tsea_db import schema
 
-path, model = sys.argv[1:]
+path, model, sae = sys.argv[1:]
 store = tsea_db.create(path)
-store.ingest(pickle.loads(Path(model).read_bytes()), [tiny_lm.sae("blocks.2.mlp")], keep_weights=False, **tiny_lm.SMALL)
+store.ingest(tiny_lm.read_kept(model), [tiny_lm.read_kept(sae)], keep_weights=False, **tiny_lm.SMALL)
 for table in sorted(schema.metadata.tables.values(), key=lambda table: table.name):
     left_out = {"started_at", "finished_at", "created_at"}
     columns = [f'"{column.name}"' for column in table.columns if column.name not in left_out]
@@ -53,12 +52,12 @@ MACHINES = {
 pytestmark = pytest.mark.skipif(installed_library() is None, reason="without the C library BLAS decides last bits")
 
 
-def tables(path: Path, model: Path, machine: dict[str, str]) -> dict[str, str]:
+def tables(path: Path, weights: tuple[Path, Path], machine: dict[str, str]) -> dict[str, str]:
     """Make a store as on a machine and return a digest of each of its tables."""
     options = dict(machine)
     threads = options.pop("threads")
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-    command = [sys.executable, "-W", "ignore", "-c", DIGESTS, str(path), str(model)]
+    command = [sys.executable, "-W", "ignore", "-c", DIGESTS, *map(str, (path, *weights))]
     environment = os.environ | dict.fromkeys(names, threads) | options
     run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -66,11 +65,18 @@ def tables(path: Path, model: Path, machine: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def reference(shared: Shared, kept_model: Path) -> dict[str, str]:
+def weights(shared: Shared, kept_model: Path) -> tuple[Path, Path]:
+    """Return files with the model and an SAE."""
+    folder = shared.folder("determinism-sae", lambda folder: tiny_lm.keep_sae("blocks.2.mlp", folder / "sae.pickle"))
+    return kept_model, folder / "sae.pickle"
+
+
+@pytest.fixture(scope="module")
+def reference(shared: Shared, weights: tuple[Path, Path]) -> dict[str, str]:
     """Return the digests of a store made with one thread, whichever process of the run makes it."""
 
     def fill(folder: Path) -> None:
-        (folder / "digests.json").write_text(json.dumps(tables(folder / "store.duckdb", kept_model, {"threads": "1"})))
+        (folder / "digests.json").write_text(json.dumps(tables(folder / "store.duckdb", weights, {"threads": "1"})))
 
     digests: dict[str, str] = json.loads((shared.folder("determinism", fill) / "digests.json").read_text())
     return digests
@@ -78,7 +84,7 @@ def reference(shared: Shared, kept_model: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_tables_are_the_same_on_every_machine(
-    machine: str, reference: dict[str, str], kept_model: Path, tmp_path: Path
+    machine: str, reference: dict[str, str], weights: tuple[Path, Path], tmp_path: Path
 ) -> None:
     assert int(reference["scores"].split()[0]) > 10_000
-    assert tables(tmp_path / "store.duckdb", kept_model, MACHINES[machine]) == reference
+    assert tables(tmp_path / "store.duckdb", weights, MACHINES[machine]) == reference

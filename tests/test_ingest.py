@@ -182,7 +182,7 @@ def test_repeating_changes_nothing(primed_path: Path) -> None:
     assert store.sql("from ingest_runs").fetchall() == runs
 
 
-def ingest_and_die(store: Store, saes: list[Path], fatal_table: str, n_loads: int) -> None:
+def ingest_and_die(store: Path, model: Any, saes: list[Any], fatal_table: str, n_loads: int) -> None:
     """Ingest in a process that is killed right after its n-th load into a table."""
     load, loads_left = bulk_load.bulk_load, n_loads
 
@@ -196,24 +196,26 @@ def ingest_and_die(store: Store, saes: list[Path], fatal_table: str, n_loads: in
 
     for module in (registry, stored_sets, feature_rows, side_sets, model_nulls, score_rows):
         module.bulk_load = counted  # type: ignore[attr-defined]
-    store.ingest(tiny_lm.MODEL, saes, **SMALL)
+    tsea_db.open(store, mode="rw").ingest(model, saes, **SMALL)
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
-def test_killed_anywhere_and_run_again_gives_the_same_rows(tmp_path: Path, two: list[Path]) -> None:
+def test_killed_anywhere_and_run_again_gives_the_same_rows(tmp_path: Path, two: list[Path], kept_model: Path) -> None:
+    # The processes that die are forked from one that has all loaded and has never started a thread.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    model, saes = tiny_lm.read_kept(kept_model), [tsea_db.load_sae(path) for path in two]
     whole = tsea_db.create(tmp_path / "whole.duckdb")
-    whole.ingest(tiny_lm.MODEL, two, **SMALL)
+    whole.ingest(model, saes, **SMALL)
     expected = content(whole)
     for table, n_loads, n_saes in (("set_nulls", 1, 0), ("scores", 1, 0), ("scores", 2, 1)):
         broken = tsea_db.create(tmp_path / f"killed-after-{table}-{n_loads}.duckdb")
-        # A fork of this process has PyTorch and the model's libraries loaded already.
-        process = multiprocessing.get_context("fork").Process(target=ingest_and_die, args=(broken, two, table, n_loads))
+        process = processes.Process(target=ingest_and_die, args=(broken.path, model, saes, table, n_loads))
         process.start()
         process.join(120)
         assert process.exitcode == -signal.SIGKILL
         assert len(broken.status()) == n_saes
-        broken.ingest(tiny_lm.MODEL, two, **SMALL)
+        broken.ingest(model, saes, **SMALL)
         for name, rows in content(broken).items():
             pd.testing.assert_frame_equal(rows, expected[name])
 

@@ -82,6 +82,11 @@ def keep_model(path: Path) -> None:
     path.write_bytes(pickle.dumps(replace(whole, output_matrix=kept)))
 
 
+def keep_sae(name: str, path: Path) -> None:
+    """Write an SAE to a file from which other processes read it without SAELens."""
+    path.write_bytes(pickle.dumps(tsea_db.load_sae(sae(name))))
+
+
 def read_kept(path: str | Path, _: str | None = None) -> Any:
     """Read a pickled model or SAE, in place of ``load_model`` or ``load_sae``."""
     return pickle.loads(Path(path).read_bytes())

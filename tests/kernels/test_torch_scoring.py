@@ -12,10 +12,9 @@ import torch
 import tsea_db.kernels.torch_scoring as module
 from tests.kernels.oracle import Rows
 from tsea_db.errors import InputError, WeightsError
-from tsea_db.kernels.product import TILE_ROWS
 from tsea_db.kernels.scoring import FeatureBlock, score_features
 from tsea_db.kernels.set_matrix import SetMatrix
-from tsea_db.kernels.torch_scoring import rank_on_device, resolve_device, score_features_on_device
+from tsea_db.kernels.torch_scoring import DEVICE_TILE_ROWS, rank_on_device, resolve_device, score_features_on_device
 
 EXACT = ("zero_direction", "top_ids", "top_values", "bottom_ids", "bottom_values", "peak_rank", "hits")
 CLOSE = ("mean", "std", "skewness", "kurtosis", "cosine_variance", "es")
@@ -34,21 +33,24 @@ def small_integers(rng: np.random.Generator, *shape: int) -> Rows:
 def assert_same_blocks(directions: Rows, unembedding: Rows, sets: SetMatrix) -> list[FeatureBlock]:
     ours = list(score_features(directions, unembedding, sets))
     theirs = list(score_features_on_device(directions, unembedding, sets, device="cpu"))
-    assert [block.start for block in theirs] == [block.start for block in ours]
-    for one, other in zip(ours, theirs, strict=True):
-        for name in EXACT:
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-        for name in CLOSE:
-            np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-9, err_msg=name)
-        for field in dataclasses.fields(FeatureBlock):
-            if field.name != "start":
-                assert getattr(one, field.name).dtype == getattr(other, field.name).dtype
+    assert [block.start for block in theirs] == list(range(0, len(directions), DEVICE_TILE_ROWS))
+
+    def whole(blocks: list[FeatureBlock], name: str) -> np.ndarray:
+        return np.concatenate([getattr(block, name) for block in blocks])
+
+    for name in EXACT:
+        np.testing.assert_array_equal(whole(ours, name), whole(theirs, name), err_msg=name)
+    for name in CLOSE:
+        np.testing.assert_allclose(whole(ours, name), whole(theirs, name), rtol=1e-9, atol=1e-9, err_msg=name)
+    for field in dataclasses.fields(FeatureBlock):
+        if field.name != "start":
+            assert whole(ours, field.name).dtype == whole(theirs, field.name).dtype
     return theirs
 
 
 @pytest.mark.parametrize("d_model", [1, 2, 40])
 def test_blocks_equal_those_of_the_cpu(rng: np.random.Generator, d_model: int) -> None:
-    directions = small_integers(rng, TILE_ROWS + 9, d_model)  # d_model 1 and 2 give many ties
+    directions = small_integers(rng, DEVICE_TILE_ROWS + 9, d_model)  # d_model 1 and 2 give many ties
     directions[5] = 0.0
     blocks = assert_same_blocks(directions, small_integers(rng, d_model, 301), some_sets(rng, 301))
     assert blocks[0].zero_direction[5]
@@ -74,12 +76,12 @@ def test_walking_few_blocks_at_once_changes_nothing(
 
 
 def test_results_depend_neither_on_other_features_nor_on_the_order_of_sets(rng: np.random.Generator) -> None:
-    directions = rng.standard_normal((TILE_ROWS + 30, 24), dtype=np.float32)
+    directions = rng.standard_normal((DEVICE_TILE_ROWS + 30, 24), dtype=np.float32)
     unembedding = rng.standard_normal((24, 301), dtype=np.float32)
     members = [rng.choice(301, k, replace=False) for k in (2, 9, 150, 152, 299)]
     one = list(score_features_on_device(directions, unembedding, SetMatrix.from_sets(members, 301), device="cpu"))
     sets = SetMatrix.from_sets(members[::-1], 301)
-    [part] = score_features_on_device(directions[TILE_ROWS:], unembedding, sets, device="cpu")
+    [part] = score_features_on_device(directions[DEVICE_TILE_ROWS:], unembedding, sets, device="cpu")
     for name in ("es", "peak_rank", "hits"):
         np.testing.assert_array_equal(getattr(part, name)[:, ::-1], getattr(one[1], name), err_msg=name)
     for name in ("top_ids", "top_values", "kurtosis"):
@@ -147,9 +149,9 @@ def test_overflowing_products_name_their_row(rng: np.random.Generator) -> None:
 
 
 def test_non_finite_weights_name_their_row(rng: np.random.Generator) -> None:
-    directions = small_integers(rng, TILE_ROWS + 20, 4)
-    directions[TILE_ROWS + 3, 1] = np.inf
-    with pytest.raises(WeightsError, match=rf"The decoder has NaN or infinity in row {TILE_ROWS + 3}\b"):
+    directions = small_integers(rng, DEVICE_TILE_ROWS + 20, 4)
+    directions[DEVICE_TILE_ROWS + 3, 1] = np.inf
+    with pytest.raises(WeightsError, match=rf"The decoder has NaN or infinity in row {DEVICE_TILE_ROWS + 3}\b"):
         list(score_features_on_device(directions, small_integers(rng, 4, 50), some_sets(rng, 50), device="cpu"))
 
 
