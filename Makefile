@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NUMERICAL := $(addprefix tests/kernels/test_,logit_weights.py moments.py ranking.py running_sum.py scoring.py) \
 	tests/test_enrichment.py
 
-.PHONY: demo check lint test format clean
+.PHONY: arm-test check clean demo format lint test
 
 # What it is for: README.md. `make demo` and `make test` do all their own set-up.
 demo: .venv/installed
@@ -26,6 +26,16 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
+
+# The same bits on 64-bit Arm as here. Needs Debian's gcc-aarch64-linux-gnu and qemu-user.
+BITS := -O3 -ffp-contract=off -Wall -Wextra -Werror -Itsea_db/kernels tests/native/bits.c $(wildcard tsea_db/kernels/*.c)
+arm-test:
+	mkdir -p build/bits
+	cc $(BITS) -o build/bits/here -lm
+	aarch64-linux-gnu-gcc -static $(BITS) -o build/bits/arm -lm
+	for level in 0 1 2; do build/bits/here $$level > build/bits/level-$$level; done
+	qemu-aarch64 build/bits/arm 0 | tee build/bits/level-arm
+	for level in 1 2 arm; do cmp build/bits/level-0 build/bits/level-$$level || exit 1; done
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
