@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 NUMERICAL := $(addprefix tests/kernels/test_,logit_weights.py moments.py ranking.py running_sum.py scoring.py) \
 	tests/test_enrichment.py
 
-.PHONY: arm-test check clean demo format lint test
+.PHONY: arm-test check clean demo format lint test test-haswell test-without-c
 
 # What it is for: README.md. `make demo` and `make test` do all their own set-up.
 demo: .venv/installed
@@ -15,8 +15,13 @@ demo: .venv/installed
 
 test: lint
 	$(PYTEST)
-	OPENBLAS_CORETYPE=Haswell $(PYTEST) -m "not slow" $(NUMERICAL)
-	TSEA_DB_NO_EXTENSION=1 $(PYTEST) -m "not slow" $(NUMERICAL)
+	$(MAKE) --jobs=2 test-haswell test-without-c
+
+test-haswell: .venv/installed
+	OPENBLAS_CORETYPE=Haswell $(BIN)/python -m pytest -m "not slow" $(NUMERICAL)
+
+test-without-c: .venv/installed
+	TSEA_DB_NO_EXTENSION=1 $(BIN)/python -m pytest -m "not slow" $(NUMERICAL)
 
 # Before every commit: all but the tests marked slow, which fill stores or start processes.
 check: lint

@@ -36,11 +36,9 @@ for table in sorted(schema.metadata.tables.values(), key=lambda table: table.nam
 """
 
 MACHINES = {
-    "Haswell, one thread": {"OPENBLAS_CORETYPE": "Haswell", "threads": "1"},
     "Haswell, two threads": {"OPENBLAS_CORETYPE": "Haswell", "threads": "2"},
     "SkylakeX, two threads": {"OPENBLAS_CORETYPE": "SkylakeX", "threads": "2"},
     "AVX2 kernels": {"TSEA_DB_INSTRUCTIONS": "avx2", "threads": "2"},
-    "kernels of plain C": {"TSEA_DB_INSTRUCTIONS": "plain", "threads": "1"},
     "numpy without AVX-512": {
         "OPENBLAS_CORETYPE": "Haswell",
         "threads": "1",

@@ -33,6 +33,7 @@ from tsea_db import (
     stored_sets,
 )
 from tsea_db.errors import InputError, StoreError, WeightsError
+from tsea_db.store import StoreFile
 
 # Times live in ingest_runs alone; everything else must not depend on when and how often the job ran.
 CONTENT = ("models", "unembeddings", "tokens", "token_sets", "unscored_sets", "memberships", "saes", "features",
@@ -41,7 +42,8 @@ CONTENT = ("models", "unembeddings", "tokens", "token_sets", "unscored_sets", "m
 
 
 def content(store: Store) -> dict[str, pd.DataFrame]:
-    return {table: store.sql(f"from {table} order by all").df() for table in CONTENT}
+    with StoreFile(store.path).reader() as reader:
+        return {table: reader.execute(f"from {table} order by all").df() for table in CONTENT}
 
 
 def logit_weights(name: str, features: list[int]) -> np.ndarray:

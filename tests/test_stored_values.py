@@ -54,10 +54,13 @@ def of_sae(store: Store, name: str) -> dict[str, pd.DataFrame]:
     """All rows of an SAE, without its id and the time."""
     [(sae_id,)] = store.sql("select sae_id from saes where name = $name", {"name": name}).fetchall()
     tables = [*(t for t in schema.metadata.sorted_tables if "sae_id" in t.c and t.name != "ingest_runs")]
-    return {
-        table.name: store.sql(f"select * exclude (sae_id) from {table.name} where sae_id = {sae_id} order by all").df()
-        for table in tables
-    }
+    with StoreFile(store.path).reader() as reader:
+        return {
+            table.name: reader.execute(
+                f"select * exclude (sae_id) from {table.name} where sae_id = {sae_id} order by all"
+            ).df()
+            for table in tables
+        }
 
 
 def assert_same(got: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tsea_db.kernels.moments import moments
+from tsea_db.kernels.native import Instructions, installed_library
 from tsea_db.kernels.product import column_norms
 
 
@@ -51,3 +52,21 @@ def test_one_differing_value_is_not_zero() -> None:
     np.testing.assert_allclose(
         result.kurtosis, stats.kurtosis(row[0].astype(np.float64) * 1e30, fisher=False), rtol=1e-6
     )
+
+
+@pytest.mark.skipif(installed_library() is None, reason="the C library is not built or turned off")
+@pytest.mark.parametrize("n_tokens", [1, 15, 16, 17, 1_000, 5_003])
+def test_every_form_gives_the_same_bits(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, n_tokens: int
+) -> None:
+    rows = rng.standard_normal((4, n_tokens + 32), dtype=np.float32)[:, :n_tokens]  # rows apart, as in a tile
+    rows[2] = 0.1
+    norms = rng.uniform(0.5, 2, n_tokens)
+    monkeypatch.setenv("TSEA_DB_NO_EXTENSION", "1")
+    expected = moments(rows, np.ones(4), norms)
+    assert expected.zero_direction.tolist() == [n_tokens == 1, n_tokens == 1, True, n_tokens == 1]
+    monkeypatch.delenv("TSEA_DB_NO_EXTENSION")
+    for level in Instructions:
+        monkeypatch.setenv("TSEA_DB_INSTRUCTIONS", level.name)
+        for name, values in moments(rows, np.ones(4), norms)._asdict().items():
+            np.testing.assert_array_equal(values, getattr(expected, name), err_msg=f"{name}, {level.name}")
