@@ -4,8 +4,7 @@ BIN := .venv/bin
 TYPED := tsea_db cli migrations tests benchmarks examples/demo.py
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 # Where numbers could depend on the processor's BLAS, or on whether there is a C compiler.
-NUMERICAL := $(addprefix tests/kernels/test_,logit_weights.py moments.py ranking.py running_sum.py scoring.py) \
-	tests/test_enrichment.py
+NUMERICAL := $(addprefix tests/kernels/test_,logit_weights.py moments.py ranking.py running_sum.py scoring.py)
 
 .PHONY: arm-test check clean demo format lint test test-haswell test-without-c
 

@@ -53,10 +53,11 @@ AREAS = {
         ),
         (
             "tests/test_store.py", "tests/test_ingest.py", "tests/test_statistics.py", "tests/test_own_sets.py",
-            "tests/test_enrichment.py", "tests/test_token_null_cache.py",
+            "tests/test_enrichment.py", "tests/test_token_null_cache.py", "tests/test_stored_values.py",
+            "tests/test_null_plan.py",
         ),
     ),
-    "weights": Area(("tsea_db/weights/*.py",), ("tests/test_weights.py",)),
+    "weights": Area(("tsea_db/weights/*.py",), ("tests/weights", "tests/test_weights.py")),
     "labels": Area(
         (
             "tsea_db/labelling/*.py", "tsea_db/labels/*.py", "migrations/sql/*.sql", "queries/*.sql",
@@ -76,7 +77,7 @@ AREAS = {
         ),
         (
             "tests/test_command_values.py", "tests/test_queries.py", "tests/test_sql.py", "tests/test_own_sets.py",
-            "tests/test_labelling.py", "tests/test_cli.py", "tests/test_readme.py",
+            "tests/test_labelling.py", "tests/test_cli.py", "tests/test_readme.py", "tests/test_searched_values.py",
         ),
     ),
 }  # fmt: skip
@@ -139,11 +140,6 @@ class Checkout:
     def write(self, file: str, text: str) -> bool:
         """Write a source file and build what is built from it; return whether that worked."""
         (self.folder / file).write_text(text, encoding="utf-8")
-        if file.startswith(
-            "tsea_db/kernels/"
-        ):  # numba's cache does not notice when a kernel that another one calls changes
-            for stale in self.folder.rglob("*.nb[ic]"):
-                stale.unlink()
         if file.endswith((".c", ".h")):
             build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--force"]
             done = subprocess.run(build, cwd=self.folder, capture_output=True, text=True, check=False)
