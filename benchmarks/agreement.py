@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks import tiny_lm
 from benchmarks.enrichment import Report, show
 from benchmarks.workload import load_library, make_weights
-from tests import tiny_lm
-from tsea_db import load_sae
+from tsea_db import load_model, load_sae
 from tsea_db.kernels.device import choose_device
 from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.kernels.product import PackedUnembedding
@@ -52,7 +52,7 @@ class Case:
 
 def demo() -> Iterator[Case]:
     """The SAEs of the demo."""
-    model = tiny_lm.model()
+    model = load_model(tiny_lm.MODEL)
     members = [s.token_ids for s in load_catalogue(model.vocabulary) if 2 <= len(s) <= model.d_vocab - 2]
     unembedding, sets = process_unembedding(model).matrix, SetMatrix.from_sets(members, model.d_vocab)
     for folder in tiny_lm.SAES:

@@ -21,12 +21,12 @@ import torch
 import tsea_db
 from benchmarks.machine import describe
 from benchmarks.workload import load_library, make_weights
-from tsea_db import schema
-from tsea_db.bulk_load import bulk_load
 from tsea_db.errors import InputError
 from tsea_db.kernels.product import column_norms
 from tsea_db.kernels.torch_scoring import resolve_device, score_features_on_device
-from tsea_db.store import StoreFile
+from tsea_db.store import schema
+from tsea_db.store.bulk import bulk_load
+from tsea_db.store.file import StoreFile
 
 if TYPE_CHECKING:
     from tsea_db.kernels.scoring import FeatureBlock

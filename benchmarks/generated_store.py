@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tsea_db
-from tsea_db.store import StoreFile
+from tsea_db.store.file import StoreFile
 
 if TYPE_CHECKING:
     import duckdb

@@ -25,9 +25,11 @@ from benchmarks import gpt2_size
 from benchmarks.enrichment import blas_products, seconds
 from benchmarks.machine import describe
 from benchmarks.workload import scored_sets
-from tsea_db import feature_rows, ingest, model_nulls, score_rows, scorer, waiting
 from tsea_db.cli.printing import print_table
+from tsea_db.ingest import features as feature_rows
+from tsea_db.ingest import job, scorer, scores, spool
 from tsea_db.kernels.device import Device
+from tsea_db.store import nulls
 from tsea_db.weights.unembedding import process_unembedding
 
 if TYPE_CHECKING:
@@ -36,20 +38,20 @@ if TYPE_CHECKING:
 STAGES: tuple[tuple[Any, str, str], ...] = (
     (Device, "score_features", "pass"),
     (scorer, "unit_directions", "unit_directions"),
-    (waiting.WaitingScores, "add", "waiting"),
+    (spool.WaitingScores, "add", "waiting"),
     (feature_rows.FeatureLoader, "_feature_rows", "feature_rows"),
     (feature_rows, "bulk_load", "load"),
-    (score_rows, "in_threads", "statistics"),
-    (score_rows.ScoreWriter, "_score_rows", "score_rows"),
-    (score_rows, "bulk_load", "load"),
-    (score_rows.ScoreWriter, "write_contrasts", "contrasts"),
-    (ingest, "summarise", "summary"),
+    (scores, "in_threads", "statistics"),
+    (scores.ScoreWriter, "_score_rows", "score_rows"),
+    (scores, "bulk_load", "load"),
+    (scores.ScoreWriter, "write_contrasts", "contrasts"),
+    (job, "summarise", "summary"),
     (scorer, "measured_sets", "nulls_read"),
-    (ingest, "load_sae", "sae"),
-    (ingest, "process_unembedding", "unembedding"),
-    (model_nulls, "unembedding_subspace", "subspace"),
-    (model_nulls, "set_directions", "set_directions"),
-    (ingest._Job, "prepare", "prepare"),
+    (job, "load_sae", "sae"),
+    (job, "process_unembedding", "unembedding"),
+    (nulls, "unembedding_subspace", "subspace"),
+    (nulls, "set_directions", "set_directions"),
+    (job._Job, "prepare", "prepare"),
 )
 """Functions of the ingest, by where they are looked up, and the stage that their time counts for."""
 
@@ -129,7 +131,7 @@ def measure(features: int, n_sets: int | None) -> dict[str, Any]:
     unembedding = process_unembedding(model).matrix
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.object(ingest, "load_catalogue", lambda tokens: scored_sets(tokens, n_sets)),
+        patch.object(job, "load_catalogue", lambda tokens: scored_sets(tokens, n_sets)),
     ):
         store = tsea_db.create(Path(folder) / "layer.duckdb")
         store.ingest(model, [gpt2_size.sae(64)], progress=False)

@@ -18,15 +18,15 @@ import numpy as np
 from numba import njit, prange
 from safetensors.numpy import load_file
 
-from tsea_db.kernels.direction_null import (
+from tsea_db.statistics.direction_null import (
     direction_scores,
     read_subspace,
     sample_directions,
     set_directions,
     unembedding_gram,
 )
-from tsea_db.kernels.es_null import fit_es_null, log10_p_es
-from tsea_db.kernels.token_null import build_token_null, log10_p_token
+from tsea_db.statistics.es_null import fit_es_null, log10_p_es
+from tsea_db.statistics.token_null import build_token_null, log10_p_token
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import tsea_db
 from benchmarks.generated_store import Size, generate
 from benchmarks.machine import describe
-from tsea_db.labelling.stored_labels import label
-from tsea_db.labels import default_rules
-from tsea_db.questions import named_questions
-from tsea_db.store import StoreFile
+from tsea_db.labels.stored import label
+from tsea_db.rules import default_rules
+from tsea_db.sql.named import named_questions
+from tsea_db.store.file import StoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,13 +24,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tsea_db.token_sets import build_catalogue, read_vocabulary
+from tsea_db.token_sets import build_catalogue
 from tsea_db.token_sets.lexicon import tags_of
+from tsea_db.vocabulary import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tsea_db.token_sets import TokenSet, Vocabulary
+    from tsea_db.token_sets import TokenSet
+    from tsea_db.vocabulary import Vocabulary
 
 _FILES = Path(__file__).parents[1] / "tests" / "data" / "gpt2-tokenizer"
 _SETS = {  # Penn tag -> our sets of that tag

@@ -22,23 +22,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import tsea_db
-from tsea_db import schema
+from tsea_db.ingest.nulls import add_moment_null, add_overlaps, add_set_nulls
+from tsea_db.ingest.scores import ScoreWriter
+from tsea_db.ingest.spool import WaitingScores
 from tsea_db.kernels.device import Device
-from tsea_db.kernels.direction_null import unit_directions
 from tsea_db.kernels.resources import usable_cores
 from tsea_db.kernels.scoring import score_features
-from tsea_db.model_nulls import (
-    ModelGeometry,
-    NullPlan,
-    add_moment_null,
-    add_overlaps,
-    add_set_nulls,
-    measured_sets,
-)
-from tsea_db.score_rows import ScoreWriter
-from tsea_db.store import StoreFile
-from tsea_db.stored_sets import StoredSet, set_matrix
-from tsea_db.waiting import WaitingScores
+from tsea_db.statistics.direction_null import unit_directions
+from tsea_db.store import schema
+from tsea_db.store.file import StoreFile
+from tsea_db.store.nulls import ModelGeometry, NullPlan, measured_sets
+from tsea_db.store.token_sets import StoredSet, set_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Engine
 
-    from tsea_db.model_nulls import MeasuredSets
+    from tsea_db.store.nulls import MeasuredSets
 
 D_MODEL, D_VOCAB, BLOCK = 768, 50_257, 256
 STATISTICS_LIMIT, NULL_LIMIT = 0.25, 0.20

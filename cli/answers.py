@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tsea_db.sql import Parameters
+    from tsea_db.sql.run import Parameters
 
 
 SHOWN_ROWS = 1_000

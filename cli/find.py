@@ -37,7 +37,7 @@ def find(store: Path, /, explain: bool, form: str, output: Path | None, timeout:
     SET is a name or a phrase of `tsea sets list`.
     """
     import tsea_db
-    from tsea_db.finding import Search
+    from tsea_db.sql.search import Search
 
     search = Search(**wanted)  # type: ignore[arg-type]
     if explain:

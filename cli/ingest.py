@@ -12,7 +12,7 @@ from .printing import CONTROLS, control_shares, print_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tsea_db.stored_saes import IngestedSae
+    from tsea_db.store.saes import IngestedSae
 
 
 _TITLES = {

@@ -11,7 +11,7 @@ import click
 from .printing import print_table
 
 if TYPE_CHECKING:
-    from tsea_db.labelling.stored_labels import LabelReport
+    from tsea_db.labels.stored import LabelReport
 
 _SHOWN = 40
 
@@ -53,7 +53,7 @@ def label(store: Path, rules: Path | None, preset: str | None, dry_run: bool, di
 def thresholds(store: Path, rules: Path | None, levels: tuple[float, ...], plot: Path | None) -> None:
     """Suggest a threshold of q: labels against labels where nothing is to be found."""
     import tsea_db
-    from tsea_db.labelling.threshold_plot import threshold_page
+    from tsea_db.analysis.plots import threshold_page
 
     found = tsea_db.open(store).thresholds(rules, levels or None)
     print_table(found.by_q.astype(object), title="set labels by q, and pairs below q where nothing is to be found")

@@ -23,7 +23,7 @@ def list_queries() -> None:
     """List the questions."""
     import pandas as pd
 
-    from tsea_db.questions import named_questions
+    from tsea_db.sql.named import named_questions
 
     rows = [
         [asked.name, asked.title, ", ".join(p.name if p.required else f"[{p.name}]" for p in asked.parameters)]
@@ -36,7 +36,7 @@ def list_queries() -> None:
 @click.argument("name")
 def show_query(name: str) -> None:
     """Show what a question takes, an example and its SQL."""
-    from tsea_db.questions import named_question
+    from tsea_db.sql.named import named_question
 
     click.echo(named_question(name).sql.rstrip())
 

@@ -104,7 +104,7 @@ def add(store: Path, file: Path, model: str | None) -> None:
 def diff(store: Path, file: Path, model: str | None) -> None:
     """Show what adding the token sets of FILE would change."""
     import tsea_db
-    from tsea_db.own_sets import load_for
+    from tsea_db.ingest.user_sets import load_for
     from tsea_db.token_sets import diff as compare
 
     current = tsea_db.open(store).model_sets(model)
@@ -169,7 +169,8 @@ def export(store: Path, file: Path, model: str | None) -> None:
 @click.option("--out", required=True, type=_FILE, help="The file to write, .gmt or .csv.")
 def build(files: tuple[Path, ...], out: Path) -> None:
     """Build the library of token sets for any tokenizer, without a store."""
-    from tsea_db.token_sets import load_catalogue, read_vocabulary, write_sets
+    from tsea_db.token_sets import load_catalogue, write_sets
+    from tsea_db.vocabulary import read_vocabulary
 
     vocabulary = read_vocabulary(list(files))
     library = load_catalogue(vocabulary)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from alembic import context
 from alembic.ddl.impl import DefaultImpl
 
-from tsea_db.schema import metadata
-from tsea_db.store import StoreFile
+from tsea_db.store.file import StoreFile
+from tsea_db.store.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

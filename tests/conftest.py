@@ -11,11 +11,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import tsea_db
-from tests import tiny_lm
-from tests.shared import Shared
-from tsea_db import Store, schema
+from tests.support import tiny_lm
+from tests.support.shared import Shared
+from tsea_db import Store
+from tsea_db.store import schema
 
 # Stores take seconds to fill or to copy: `make check` leaves these tests out.
 _SLOW_FIXTURES = {"tiny_store", "small_store", "primed_file", "kept_model"}
@@ -133,3 +135,14 @@ def primed_path(tmp_path: Path, primed_file: Path) -> Path:
 def kept_model(shared: Shared) -> Path:
     """Return a file with the small model, for processes that should not import TransformerLens."""
     return shared.folder("model", lambda folder: tiny_lm.keep_model(folder / "model.pickle")) / "model.pickle"
+
+
+# The first call of a kernel compiles it, which takes longer than any deadline that would mean something.
+settings.register_profile("compiled", deadline=None, derandomize=True)
+
+settings.load_profile("compiled")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -12,11 +12,11 @@ import duckdb
 import pytest
 
 import tsea_db
-from tests.test_cli import tsea
-from tests.tiny_lm import ROOT
+from tests.support.command_line import tsea
+from tests.support.tiny_lm import ROOT
 from tsea_db import Store
-from tsea_db.labels.columns import FEATURE_COLUMNS, SCORE_COLUMNS
-from tsea_db.labels.rules_file import parse_rules
+from tsea_db.rules.columns import FEATURE_COLUMNS, SCORE_COLUMNS
+from tsea_db.rules.file import parse_rules
 
 LABELS = (ROOT / "docs" / "labels.md").read_text()
 README = (ROOT / "README.md").read_text()

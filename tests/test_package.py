@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tsea_db
-from tests.tiny_lm import ROOT
+from tests.support.tiny_lm import ROOT
 
 
 def test_public_names() -> None:

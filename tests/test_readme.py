@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests import tiny_lm
-from tests.printed import table
+from tests.support import tiny_lm
+from tests.support.printed import table
 from tsea_db import Store
 from tsea_db.cli.main import main
 from tsea_db.cli.printing import cell

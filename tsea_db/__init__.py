@@ -10,37 +10,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tsea_db.api import FeatureReport, Store, create, open, upgrade  # noqa: A004 - tsea_db.open is the name
-    from tsea_db.calibrate import Calibrated
+    from tsea_db.analysis.calibrate import Calibrated
+    from tsea_db.api.report import FeatureReport
+    from tsea_db.api.store import Store, create, open, upgrade  # noqa: A004 - tsea_db.open is the name
     from tsea_db.errors import TseaError
-    from tsea_db.kernels.weighted import weighted_es
-    from tsea_db.model_nulls import NullPlan
-    from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
+    from tsea_db.standalone import enrichment, score_direction
+    from tsea_db.statistics.weighted import weighted_es
+    from tsea_db.store.nulls import NullPlan
+    from tsea_db.token_sets import TokenSet, build_catalogue
     from tsea_db.version import __version__
+    from tsea_db.vocabulary import Vocabulary
     from tsea_db.weights.model import ModelWeights, load_model
     from tsea_db.weights.sae import SaeWeights, load_sae
-    from tsea_db.without_store import enrichment, score_direction
 
 _HOMES = {
-    "Calibrated": "calibrate",
-    "FeatureReport": "api",
+    "Calibrated": "analysis.calibrate",
+    "FeatureReport": "api.report",
     "ModelWeights": "weights.model",
-    "NullPlan": "model_nulls",
+    "NullPlan": "store.nulls",
     "SaeWeights": "weights.sae",
-    "Store": "api",
+    "Store": "api.store",
     "TokenSet": "token_sets",
     "TseaError": "errors",
-    "Vocabulary": "token_sets",
+    "Vocabulary": "vocabulary",
     "__version__": "version",
     "build_catalogue": "token_sets",
-    "create": "api",
-    "enrichment": "without_store",
+    "create": "api.store",
+    "enrichment": "standalone",
     "load_model": "weights.model",
     "load_sae": "weights.sae",
-    "open": "api",
-    "score_direction": "without_store",
-    "upgrade": "api",
-    "weighted_es": "kernels.weighted",
+    "open": "api.store",
+    "score_direction": "standalone",
+    "upgrade": "api.store",
+    "weighted_es": "statistics.weighted",
 }
 
 __all__ = [

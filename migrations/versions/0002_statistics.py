@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from tsea_db.views import definitions
+from tsea_db.store.views import definitions
 
 revision = "0002"
 down_revision = "0001"

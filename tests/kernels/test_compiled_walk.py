@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.kernels.oracle import Rows, assert_matches_oracle
+from tests.support.oracle import Rows, assert_matches_oracle
 from tsea_db.errors import InstallationError
 from tsea_db.kernels.compiled_walk import CompiledWalk
 from tsea_db.kernels.native import Instructions, installed_library, open_library

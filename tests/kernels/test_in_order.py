@@ -47,8 +47,8 @@ def test_a_factor_solves_in_the_range_and_knows_the_null_space(rank: int) -> Non
 BITS = """
 import hashlib
 import numpy as np
-from tsea_db.kernels import direction_null as null
-from tsea_db.kernels.decodability import decodability
+from tsea_db.statistics import direction_null as null
+from tsea_db.statistics.decodability import decodability
 rng = np.random.default_rng(0)
 U = rng.normal(size=(90, 1500)).astype(np.float32)
 U[:30] -= U[60:]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.kernels.oracle import enrichment_by_counting
+from tests.support.oracle import enrichment_by_counting
 from tsea_db.kernels.native import installed_library
 from tsea_db.kernels.scoring import score_features
 from tsea_db.kernels.set_matrix import SetMatrix

@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from tests.kernels.oracle import Rows
+from tests.support.oracle import Rows
 from tsea_db.errors import InputError, WeightsError
 from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.kernels.native import Instructions, installed_library

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.kernels.oracle import Rows
+from tests.support.oracle import Rows
 from tsea_db.kernels.ranking import order_rows
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)

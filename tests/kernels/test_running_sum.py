@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tests.kernels.oracle import Rows, assert_matches_oracle
+from tests.support.oracle import Rows, assert_matches_oracle
 from tsea_db.kernels.running_sum import enrichment_scores
 from tsea_db.kernels.set_matrix import MAX_TOKENS, SetMatrix
 

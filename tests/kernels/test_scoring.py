@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.kernels.oracle import Rows, assert_matches_oracle
+from tests.support.oracle import Rows, assert_matches_oracle
 from tsea_db.errors import InputError, WeightsError
 from tsea_db.kernels.logit_weights import logit_weight_tiles
 from tsea_db.kernels.moments import moments

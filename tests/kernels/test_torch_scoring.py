@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tsea_db.kernels.torch_scoring as module
-from tests.kernels.oracle import Rows
+from tests.support.oracle import Rows
 from tsea_db.errors import InputError, WeightsError
 from tsea_db.kernels.scoring import FeatureBlock, score_features
 from tsea_db.kernels.set_matrix import SetMatrix

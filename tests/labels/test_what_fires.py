@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_labelling import SET_RULE, labels, write
+from tests.support.rules import SET_RULE, labels, write
 from tsea_db import Store
-from tsea_db.labelling.application import Labelling
-from tsea_db.labels import default_rules
+from tsea_db.labels.apply import Labelling
+from tsea_db.rules import default_rules
 
 NO_BACKGROUND = "[background]\nlambda = 1e9\n"
 COMPOSITE = '[[rule]]\nname = "c"\nkind = "composite"\n'

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tsea_db.disk_cache import cache_folder
-from tsea_db.token_sets import Vocabulary, build_catalogue, cache, load_catalogue
+from tsea_db.token_sets import build_catalogue, cache, load_catalogue
+from tsea_db.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_bytes([b" walked", b" began", b"ing", b"12", b"\n", b"<end>", b" Monday"], special=[5])
 

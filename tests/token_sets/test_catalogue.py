@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from tests import gpt2
-from tests.token_sets import nltk_tagger
+from tests.support import gpt2, nltk_tagger
 from tsea_db.errors import TokenSetError
-from tsea_db.token_sets import Vocabulary, build_catalogue
-from tsea_db.token_sets.tagger import tag_words
+from tsea_db.token_sets import build_catalogue
+from tsea_db.token_sets.families.tagger import tag_words
+from tsea_db.vocabulary import Vocabulary
 
 # As printed in the TSEA tutorial notebook; kept apart from the package's own table on purpose.
 TUTORIAL_REGEXES = {

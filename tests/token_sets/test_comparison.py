@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests import gpt2
-from tsea_db.token_sets import SetChange, TokenSet, Vocabulary, diff, lint, versioned
+from tests.support import gpt2
+from tsea_db.token_sets import SetChange, TokenSet, diff, lint, versioned
+from tsea_db.vocabulary import Vocabulary
 
 
 def make(name: str, *ids: int, phrase: str = "p", version: int = 1, tags: tuple[str, ...] = ()) -> TokenSet:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import gpt2
+from tests.support import gpt2
 from tsea_db.token_sets import FAMILIES, TokenSet, read_contrasts
 from tsea_db.token_sets.files import load_sets
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import gpt2
+from tests.support import gpt2
 from tsea_db.errors import TokenSetError
-from tsea_db.token_sets import TokenSet, Vocabulary, load_sets, write_sets
+from tsea_db.token_sets import TokenSet, load_sets, write_sets
 from tsea_db.token_sets.gmt import format_gmt, parse_gmt
 from tsea_db.token_sets.member_text import MemberTexts, escape, unescape
+from tsea_db.vocabulary import Vocabulary
 
 FIELDS = ("name", "family", "phrase", "definition", "source", "version", "tags", "content_hash")
 

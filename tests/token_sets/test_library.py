@@ -8,20 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import gpt2
-from tests.token_sets.test_tokenizers import MODEL
+from tests.support import gpt2
+from tests.support.tokenizers import MODEL
 from tsea_db.errors import TokenSetError
-from tsea_db.token_sets import (
-    FAMILIES,
-    Family,
-    TokenSet,
-    Vocabulary,
-    build_catalogue,
-    catalogue,
-    read_contrasts,
-    read_vocabulary,
-)
-from tsea_db.token_sets.listed import read_data
+from tsea_db.token_sets import FAMILIES, Family, TokenSet, build_catalogue, catalogue, read_contrasts
+from tsea_db.token_sets.families.listed import read_data
+from tsea_db.vocabulary import Vocabulary, read_vocabulary
 
 TUTORIAL = {"letters", "regex_classes", "tagger"}
 SETS = MODEL.parent / "saes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.set_quality import measure
-from tests import gpt2
+from tests.support import gpt2
 
 
 @pytest.mark.parametrize("own_case", [False, True])

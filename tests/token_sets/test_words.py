@@ -6,8 +6,9 @@ from functools import cache
 
 import pytest
 
-from tsea_db.token_sets import TokenSet, Vocabulary, build_catalogue
+from tsea_db.token_sets import TokenSet, build_catalogue
 from tsea_db.token_sets.lexicon import tags_of
+from tsea_db.vocabulary import Vocabulary
 
 SPELLINGS = (
     " walk", " Walk", " WALK", " walK", "Walk", "walk", "WALK", " US", " us", " Us", " IT", " A", " a", "A", " WHO",

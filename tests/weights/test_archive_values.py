@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tsea_db.errors import WeightsError
-from tsea_db.weights.archive import WeightsArchive, content_hash
+from tsea_db.store.archive import WeightsArchive, content_hash
 
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
 

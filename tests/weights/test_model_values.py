@@ -13,8 +13,8 @@ import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, GemmaConfig, GemmaForCausalLM, PreTrainedModel
 
 import tsea_db
-from tests import made_up, tiny_lm
-from tests.test_weights import hooked
+from tests.support import made_up, tiny_lm
+from tests.support.models import hooked
 from tsea_db.errors import WeightsError
 from tsea_db.weights.hook_points import HookPoint
 from tsea_db.weights.unembedding import default_processing, process_unembedding

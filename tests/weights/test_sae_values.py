@@ -14,7 +14,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import tsea_db
-from tests import made_up, tiny_lm
+from tests.support import made_up, tiny_lm
 from tsea_db.errors import WeightsError
 from tsea_db.weights.hook_points import HookPoint
 from tsea_db.weights.sae import directions

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Kernel = TypeVar("Kernel", bound="Callable[..., object]")
 
-_FOLDERS = (Path(__file__).parent,)
+_FOLDERS = tuple(Path(__file__).parents[1] / package for package in ("kernels", "statistics"))
 """Packages that hold kernels."""
 
 

@@ -1,6 +1,6 @@
-"""Rules that name features: what they may say, how a file of them is read, what stays of overlapping names."""
+"""Rules applied to a store: what they fire on, and the labels they leave."""
 
-from tsea_db.labels.rules import Condition, Rule, RuleSet
-from tsea_db.labels.rules_file import PRESETS, default_rules, read_rules
+from tsea_db.labels.apply import Clash, Labelling, apply_rules
+from tsea_db.labels.stored import LabelReport, annotate, label
 
-__all__ = ["PRESETS", "Condition", "Rule", "RuleSet", "default_rules", "read_rules"]
+__all__ = ["Clash", "LabelReport", "Labelling", "annotate", "apply_rules", "label"]

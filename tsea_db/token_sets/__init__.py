@@ -9,8 +9,6 @@ from tsea_db.token_sets.contrasts import Contrast, read_contrasts
 from tsea_db.token_sets.family import Family
 from tsea_db.token_sets.files import load_sets, write_sets
 from tsea_db.token_sets.token_set import TokenSet
-from tsea_db.token_sets.tokenizers import read_vocabulary, vocabulary_from_tokenizer
-from tsea_db.token_sets.vocabulary import Vocabulary
 
 __all__ = [
     "FAMILIES",
@@ -21,7 +19,6 @@ __all__ = [
     "Finding",
     "SetChange",
     "TokenSet",
-    "Vocabulary",
     "build_catalogue",
     "build_sets",
     "choose_sets",
@@ -30,8 +27,6 @@ __all__ = [
     "load_catalogue",
     "load_sets",
     "read_contrasts",
-    "read_vocabulary",
     "versioned",
-    "vocabulary_from_tokenizer",
     "write_sets",
 ]

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tsea_db.token_sets.definitions import Definition
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.tokenizers import Encode
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
-    Encode = Callable[[str], Sequence[int]]
-    """From a text to its token ids, without special tokens at its ends."""
 
 _CONTEXT = "x"  # text before a word, so that the word is split as it is within a sentence
 

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-import zipfile
-import zlib
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tsea_db.disk_cache import cache_folder
+from tsea_db.disk_cache import cache_folder, read_arrays, write_arrays
 from tsea_db.token_sets.catalogue import build_catalogue
 from tsea_db.token_sets.token_set import TokenSet
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from pathlib import Path
 
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 _TEXTS = ("name", "family", "phrase", "definition", "source", "version", "tags")
 
@@ -36,8 +32,13 @@ def catalogue_hash() -> str:
     """Return the SHA-256 of all that the library's content depends on besides the vocabulary."""
     digest = hashlib.sha256(f"lemminflect {version('lemminflect')}".encode())
     package = files(__package__)
-    parts = [part for folder in (package, package / "data") for part in folder.iterdir() if part.is_file()]
-    for part in sorted(parts, key=lambda part: part.name):
+    parts = [
+        part
+        for folder in (package, package / "families", package / "data", files("tsea_db.vocabulary"))
+        for part in folder.iterdir()
+        if part.is_file()
+    ]
+    for part in sorted(parts, key=str):
         digest.update(part.name.encode() + b"\0" + hashlib.sha256(part.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -58,35 +59,20 @@ def load_catalogue(vocabulary: Vocabulary, folder: Path | None = None) -> list[T
     return sets
 
 
-def _digest(about: bytes, ids: NDArray[np.int32]) -> str:
-    return hashlib.sha256(about + ids.tobytes()).hexdigest()
-
-
 def _write(path: Path, sets: list[TokenSet]) -> None:
-    """Write under another name first, so that no reader sees half a file."""
     about = json.dumps([{field: getattr(s, field) for field in _TEXTS} | {"size": len(s)} for s in sets]).encode()
     ids = np.concatenate([s.token_ids for s in sets])
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.savez_compressed(file, about=np.frombuffer(about, np.uint8), ids=ids, digest=_digest(about, ids))
-        Path(file.name).replace(path)
-    except OSError:
-        return  # the cache only saves time
+    write_arrays(path, {"about": np.frombuffer(about, np.uint8), "ids": ids})
 
 
 def _read(path: Path, n_tokens: int) -> list[TokenSet] | None:
     """Return the sets in a file, None if there is no file or it is not as it was written."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            about, ids, digest = content["about"].tobytes(), content["ids"], str(content["digest"])
-        rows = json.loads(about) if digest == _digest(about, ids) else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    arrays = read_arrays(path)
+    if arrays is None or arrays["ids"].max(initial=0) >= n_tokens:
         return None
-    if rows is None or ids.max(initial=0) >= n_tokens:
-        return None
+    rows = json.loads(arrays["about"].tobytes())
     sizes = [row.pop("size") for row in rows]
-    parts = np.split(ids, np.cumsum(sizes)[:-1])
+    parts = np.split(arrays["ids"], np.cumsum(sizes)[:-1])
     return [
         TokenSet(**row | {"tags": tuple(row["tags"])}, token_ids=part) for row, part in zip(rows, parts, strict=True)
     ]

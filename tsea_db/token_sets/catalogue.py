@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tsea_db.errors import TokenSetError
-from tsea_db.token_sets import (
+from tsea_db.token_sets.families import (
     affixes,
     first_names,
     letters,
@@ -16,12 +16,12 @@ from tsea_db.token_sets import (
     tagger,
     verb_forms,
 )
-from tsea_db.token_sets.listed import listed_family
+from tsea_db.token_sets.families.listed import listed_family
 
 if TYPE_CHECKING:
     from tsea_db.token_sets.family import Family
     from tsea_db.token_sets.token_set import TokenSet
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 FAMILIES: tuple[Family, ...] = (
     letters.FAMILY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tsea_db.errors import InputError
-from tsea_db.nearest import unknown
+from tsea_db.suggestions import unknown
 from tsea_db.token_sets.token_set import TokenSet
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tsea_db.token_sets.token_set import TokenSet
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 _MEANING = ("phrase", "definition", "source", "family")
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from tsea_db.token_sets.token_set import TokenSet
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from tsea_db.token_sets.gmt import format_gmt, parse_gmt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tsea_db.token_sets.building import Encode
     from tsea_db.token_sets.token_set import TokenSet
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.tokenizers import Encode
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 
 def load_sets(

@@ -17,7 +17,7 @@ from tsea_db.token_sets.token_set import TokenSet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 _ABOUT = ' {"family": '
 _FIELDS = {"family": str, "version": int, "definition": str, "source": str, "tags": list}

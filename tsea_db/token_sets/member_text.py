@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tsea_db.errors import TokenSetError
 
 if TYPE_CHECKING:
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
 
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _UNESCAPES = {"\\": b"\\", "t": b"\t", "n": b"\n", "r": b"\r"}

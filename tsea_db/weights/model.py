@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tsea_db.errors import WeightsError
-from tsea_db.token_sets.tokenizers import vocabulary_from_tokenizer
+from tsea_db.vocabulary.tokenizers import vocabulary_from_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from tsea_db.token_sets.vocabulary import Vocabulary
+    from tsea_db.vocabulary.vocabulary import Vocabulary
     from tsea_db.weights.hook_points import HookPoint
 
 HUB = "hub:"

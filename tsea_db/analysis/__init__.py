@@ -1,0 +1,1 @@
+"""Questions about a whole store: are p-values calibrated, which threshold, one set given another."""

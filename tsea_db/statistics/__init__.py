@@ -1,0 +1,1 @@
+"""Null distributions, p-values and false-discovery rates: arrays in, arrays out."""

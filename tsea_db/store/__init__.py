@@ -1,0 +1,1 @@
+"""The DuckDB file: its tables, and models, SAEs, token sets and nulls as rows."""

@@ -1,0 +1,1 @@
+"""Families of token sets that the library ships, one a module."""
