@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 STAGES: tuple[tuple[Any, str, str], ...] = (
     (Device, "score_features", "pass"),
     (scorer, "unit_directions", "unit_directions"),
-    (spool.WaitingScores, "add", "waiting"),
+    (spool.ScoreSpool, "add", "spool"),
     (feature_rows.FeatureLoader, "_feature_rows", "feature_rows"),
     (feature_rows, "bulk_load", "load"),
     (scores, "in_threads", "statistics"),

@@ -17,7 +17,7 @@ from benchmarks.generated_store import Size, generate
 from benchmarks.machine import describe
 from tsea_db.labels.stored import label
 from tsea_db.rules import default_rules
-from tsea_db.sql.named import named_questions
+from tsea_db.sql.named import named_queries
 from tsea_db.store.file import StoreFile
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ def main() -> None:
     with StoreFile(options.store).reader() as reader:
         for name, (query, limit) in _MACROS.items():
             rows.append((name, _best(partial(_ask, reader, query, None)), limit))
-        for name, question in named_questions().items():
-            given = {p.name: _GIVEN[p.name] for p in question.parameters if p.required}
+        for name, one in named_queries().items():
+            given = {p.name: _GIVEN[p.name] for p in one.parameters if p.required}
             if name == "compare_saes":
                 given |= {"a": _SAE, "b": _OTHER}
-            values = question.values(given)
-            rows.append((f"query {name}", _best(partial(_ask, reader, question.sql, values)), 1.0))
+            values = one.values(given)
+            rows.append((f"query {name}", _best(partial(_ask, reader, one.sql, values)), 1.0))
     for name, seconds, limit in rows:
         print(f"{seconds * 1000:10,.0f} ms  {'' if seconds <= limit else f'over {limit * 1000:,.0f} ms':<14} {name}")
 

@@ -24,7 +24,7 @@ import numpy as np
 import tsea_db
 from tsea_db.ingest.nulls import add_moment_null, add_overlaps, add_set_nulls
 from tsea_db.ingest.scores import ScoreWriter
-from tsea_db.ingest.spool import WaitingScores
+from tsea_db.ingest.spool import ScoreSpool
 from tsea_db.kernels.device import Device
 from tsea_db.kernels.resources import usable_cores
 from tsea_db.kernels.scoring import score_features
@@ -84,11 +84,11 @@ def statistics_seconds(engine: Engine, measured: MeasuredSets, rows: NDArray[np.
     with tempfile.TemporaryDirectory() as folder, engine.begin() as connection:
 
         def statistics(n: int, written: list[StoredSet]) -> None:
-            waiting = WaitingScores(Path(folder), n, sets, [], measured.directions.unit)
+            spool = ScoreSpool(Path(folder), n, sets, [], measured.directions.unit)
             for start in range(0, n - BLOCK + 1, BLOCK):  # scores do not matter, places do
                 units, _ = unit_directions(rows[start : start + BLOCK], geometry.subspace)
-                waiting.add(replace(block, start=start), units)
-            ScoreWriter(connection, 0, measured, waiting, np.arange(n, dtype=np.int32)).write_library(written)
+                spool.add(replace(block, start=start), units)
+            ScoreWriter(connection, 0, measured, spool, np.arange(n, dtype=np.int32)).write_library(written)
 
         statistics(BLOCK, sets[:1])
         connection.execute(schema.scores.delete())

@@ -89,7 +89,7 @@ def write_answer(store: Path, query: str, params: Parameters, form: str, output:
         raise click.UsageError(msg)
     limit = SHOWN_ROWS if form == "table" else None
     try:
-        answer = tsea_db.open(store).sql_from_people(query, params, seconds=timeout, limit=limit)
+        answer = tsea_db.open(store).user_sql(query, params, seconds=timeout, limit=limit)
     except KeyboardInterrupt:
         click.echo("\nInterrupted: the query was stopped.", err=True)
         raise SystemExit(130) from None
@@ -102,7 +102,7 @@ def write_answer(store: Path, query: str, params: Parameters, form: str, output:
                 write(answer.rows, file)
         except OSError as error:
             raise click.UsageError(str(error)) from error
-    if answer.cut:
+    if answer.truncated:
         click.echo(
             f"There are more than {SHOWN_ROWS:,} rows; --format csv, json or parquet writes all of them.", err=True
         )

@@ -102,7 +102,7 @@ def print_counts(report: LabelReport) -> None:
             f"The rules {' and '.join(map(repr, clash.rules))} contradict each other on {clash.features:,} features, "
             f"such as {clash.example[0]} {clash.example[1]}. {kept}."
         )
-    for rule_name, reason in labelling.waiting:
+    for rule_name, reason in labelling.inactive_rules:
         click.echo(f"The rule {rule_name!r} cannot fire yet: {reason}.")
 
 

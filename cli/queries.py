@@ -23,11 +23,11 @@ def list_queries() -> None:
     """List the questions."""
     import pandas as pd
 
-    from tsea_db.sql.named import named_questions
+    from tsea_db.sql.named import named_queries
 
     rows = [
         [asked.name, asked.title, ", ".join(p.name if p.required else f"[{p.name}]" for p in asked.parameters)]
-        for asked in named_questions().values()
+        for asked in named_queries().values()
     ]
     print_table(pd.DataFrame(rows, columns=["question", "answers", "parameters"]))
 
@@ -36,9 +36,9 @@ def list_queries() -> None:
 @click.argument("name")
 def show_query(name: str) -> None:
     """Show what a question takes, an example and its SQL."""
-    from tsea_db.sql.named import named_question
+    from tsea_db.sql.named import named_query
 
-    click.echo(named_question(name).sql.rstrip())
+    click.echo(named_query(name).sql.rstrip())
 
 
 @query.command("run")
@@ -64,5 +64,5 @@ def run_query(store: Path, name: str, given: tuple[str, ...], form: str, output:
             msg = f"{pair!r} is no KEY=VALUE."
             raise click.UsageError(msg)
         values[key] = None if value == "null" else value
-    query, bound = tsea_db.open(store).sql_of_question(name, **values)
+    query, bound = tsea_db.open(store).sql_of_query(name, **values)
     write_answer(store, query, bound, form, output, timeout)

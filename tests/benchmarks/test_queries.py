@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import queries
-from tsea_db.sql.named import named_questions
+from tsea_db.sql.named import named_queries
 
 
 @pytest.mark.slow
@@ -21,4 +21,4 @@ def test_every_question_is_measured(
     said = capsys.readouterr().out
     assert "label everything (" in said
     assert "mission: specific" in said
-    assert all(f"query {name}" in said for name in named_questions())
+    assert all(f"query {name}" in said for name in named_queries())

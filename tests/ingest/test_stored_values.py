@@ -18,10 +18,10 @@ from tests.support.stores import CONTENT, content
 from tsea_db import Store, TokenSet, Vocabulary
 from tsea_db.errors import InputError, TokenSetError
 from tsea_db.store import schema
-from tsea_db.store.derived_sets import forget_derived, register_controls, stored_side_sets
+from tsea_db.store.derived_sets import delete_derived, register_controls, stored_derived_sets
 from tsea_db.store.file import StoreFile
-from tsea_db.store.saes import SaeKey, make_room
-from tsea_db.store.token_sets import put_sets, stored_sets
+from tsea_db.store.saes import SaeKey, check_names_free
+from tsea_db.store.token_sets import stored_sets, upsert_sets
 from tsea_db.weights.unembedding import process_unembedding
 
 OWN = """
@@ -100,7 +100,7 @@ def test_nothing_that_belongs_to_a_replaced_sae_stays(store: Store) -> None:
             if not connection.execute(select(table).where(table.c.sae_id == 0)).first():
                 other = {c.name: _filler(c.type.python_type, 0) for c in table.c if not c.nullable}
                 connection.execute(table.insert().values(**other))
-        make_room(connection, "made up 7", SaeKey("another", 7, "made up 7"), replace=True)
+        check_names_free(connection, "made up 7", SaeKey("another", 7, "made up 7"), replace=True)
         for table in tables:
             ids = set(connection.execute(select(table.c.sae_id)).scalars())
             assert 7 not in ids, table.name
@@ -353,8 +353,8 @@ def changed(store: Store, name: str, token_ids: np.ndarray, **about: str) -> lis
     old = next(token_set for token_set in current.sets if token_set.name == name)
     new = replace(old, token_ids=token_ids, **about)  # type: ignore[arg-type]
     with StoreFile(store.path).writer() as engine, engine.begin() as connection:
-        changes = put_sets(connection, current.model_id, [new], len(current.vocabulary))
-        forget_derived(connection, changes.changed_ids)
+        changes = upsert_sets(connection, current.model_id, [new], len(current.vocabulary))
+        delete_derived(connection, changes.changed_ids)
     return changes.changed_ids
 
 
@@ -417,7 +417,7 @@ def test_sets_that_cannot_be_scored_come_and_go(store: Store) -> None:
 
     def put(token_set: TokenSet) -> object:
         with StoreFile(store.path).writer() as engine, engine.begin() as connection:
-            return put_sets(connection, 0, [token_set], made_up.N_TOKENS)
+            return upsert_sets(connection, 0, [token_set], made_up.N_TOKENS)
 
     def listed() -> list[tuple[object, ...]]:
         query = "select size, reason from unscored_sets where name = 'own'"
@@ -452,9 +452,9 @@ def test_controls_stay_when_the_library_grows(store: Store) -> None:
     assert set(before["seed"]) == {0}
     with StoreFile(store.path).writer() as engine, engine.begin() as connection:
         big = TokenSet.of(range(350), name="big", family="f", phrase="big", definition="d", source="s")
-        put_sets(connection, 0, [big], made_up.N_TOKENS)
+        upsert_sets(connection, 0, [big], made_up.N_TOKENS)
         register_controls(connection, 0, stored_sets(connection, 0), made_up.N_TOKENS)
-        controls = stored_side_sets(connection, 0, "control")
+        controls = stored_derived_sets(connection, 0, "control")
         assert [stored.set_id for stored in controls] == before["set_id"].tolist()
     pd.testing.assert_frame_equal(store.sql("from side_sets where kind = 'control' order by set_id desc").df(), before)
 

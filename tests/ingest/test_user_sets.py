@@ -20,7 +20,7 @@ from tsea_db.cli.main import main
 from tsea_db.errors import InputError, StoreError, TokenSetError
 from tsea_db.store import schema
 from tsea_db.store.file import StoreFile
-from tsea_db.store.token_sets import put_sets
+from tsea_db.store.token_sets import upsert_sets
 from tsea_db.token_sets import load_sets
 
 SPEECH = """
@@ -127,18 +127,18 @@ def test_a_changed_set_is_a_new_version_and_its_scores_are_stale_until_replaced(
 
 def test_changing_a_set_of_a_contrast_redoes_the_contrast(store: Store) -> None:
     """The library itself changes when a newer tsea-db brings other definitions."""
-    from tsea_db.store.derived_sets import forget_derived
+    from tsea_db.store.derived_sets import delete_derived
     from tsea_db.store.file import StoreFile
-    from tsea_db.store.token_sets import put_sets
+    from tsea_db.store.token_sets import upsert_sets
 
     current = store.model_sets()
     past = next(token_set for token_set in current.sets if token_set.name == "verb_past")
     smaller = type(past)(**{**vars(past), "token_ids": past.token_ids[:-3]})
     contrasts = store.sql("select count(*) from contrasts").fetchall()
     with StoreFile(store.path).writer() as engine, engine.begin() as connection:
-        changes = put_sets(connection, current.model_id, [smaller], len(current.vocabulary))
+        changes = upsert_sets(connection, current.model_id, [smaller], len(current.vocabulary))
         assert changes.changed == ["verb_past"]
-        forget_derived(connection, changes.changed_ids)
+        delete_derived(connection, changes.changed_ids)
     assert store.sql("select count(*) from contrasts").fetchall() < contrasts
     store.ingest_pending(progress=False)
     assert store.sql("select count(*) from contrasts").fetchall() == contrasts
@@ -185,7 +185,7 @@ def test_sizes_without_a_score_are_listed_with_the_reason(store: Store) -> None:
     ]
     with StoreFile(store.path).writer() as engine, engine.begin() as connection:
         model_id = connection.execute(select(schema.models.c.model_id)).scalar_one()
-        assert put_sets(connection, model_id, sets, d_vocab).new == ["of 2", "of 8190"]
+        assert upsert_sets(connection, model_id, sets, d_vocab).new == ["of 2", "of 8190"]
     listed = store.unscored_sets().set_index("name").loc[["of 0", "of 1", "of 8191", "of 8192"]]
     assert list(listed["size"]) == [0, 1, d_vocab - 1, d_vocab]
     assert list(listed["reason"]) == [

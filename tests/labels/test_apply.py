@@ -244,7 +244,7 @@ def test_contradictions_are_reported(labelled_store: Store, tmp_path: Path) -> N
 def test_annotations(own_small_store: Store) -> None:
     assert ("positional", "no feature has the annotation positional") in own_small_store.label(
         dry_run=True
-    ).labelling.waiting
+    ).labelling.inactive_rules
     own_small_store.annotate("blocks.2.mlp", "positional", {3: 0.9, 4: 0.1}, source="a probe")
     own_small_store.annotate("blocks.2.mlp", "positional", {5: 0.8, 4: 0.1}, source="a better probe")
     own_small_store.label()

@@ -10,26 +10,26 @@ import pytest
 from tests.support.command_line import tsea
 from tsea_db import Store
 from tsea_db.errors import InputError, QueryError
-from tsea_db.sql.named import named_questions
+from tsea_db.sql.named import named_queries
 from tsea_db.sql.search import Search
 
 _EMPTY_HERE = {"dead_features"}  # the small model's SAEs have no dead feature
 
 
 def test_there_are_enough_and_each_says_what_it_is() -> None:
-    questions = named_questions()
-    assert len(questions) >= 15
-    for name, question in questions.items():
-        declared = {parameter.name for parameter in question.parameters}
-        used = {word.strip("(),:;[]") for word in question.sql.replace("(", " (").split() if "$" in word}
+    queries = named_queries()
+    assert len(queries) >= 15
+    for name, query in queries.items():
+        declared = {parameter.name for parameter in query.parameters}
+        used = {word.strip("(),:;[]") for word in query.sql.replace("(", " (").split() if "$" in word}
         assert declared == {word.split("$")[1].split(")")[0].strip(":,") for word in used}, name
-        assert question.title
-        assert question.example.startswith(f"tsea query run {name}")
+        assert query.title
+        assert query.example.startswith(f"tsea query run {name}")
 
 
-@pytest.mark.parametrize("name", sorted(named_questions()))
+@pytest.mark.parametrize("name", sorted(named_queries()))
 def test_every_example_runs(labelled_store: Store, name: str) -> None:
-    command, *arguments = shlex.split(named_questions()[name].example)
+    command, *arguments = shlex.split(named_queries()[name].example)
     assert command == "tsea"
     answer = tsea(*arguments, "--format", "csv", store=labelled_store.path)
     assert answer.exit_code == 0, answer.output
@@ -40,7 +40,7 @@ def test_every_example_runs(labelled_store: Store, name: str) -> None:
 
 def test_list_and_show() -> None:
     listed = tsea("query", "list")
-    assert all(name in listed.output for name in named_questions())
+    assert all(name in listed.output for name in named_queries())
     assert "from specific($a, $b" in tsea("query", "show", "enriched_given").output
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tsea_db import Store
-from tsea_db.sql.named import named_question, named_questions
+from tsea_db.sql.named import named_queries, named_query
 
 Answers = dict[str, pd.DataFrame]
 
@@ -19,8 +19,8 @@ Answers = dict[str, pd.DataFrame]
 def answers(labelled_store: Store) -> Answers:
     """The answer of every question to its example."""
     found: Answers = {}
-    for name in named_questions():
-        words = shlex.split(named_question(name).example)
+    for name in named_queries():
+        words = shlex.split(named_query(name).example)
         given = dict(word.split("=", 1) for word in words if "=" in word)
         found[name] = labelled_store.query(name, **given).df()
     return found
@@ -330,4 +330,4 @@ def test_every_question_has_its_test() -> None:
         "near_misses", "redundant_sets", "sample_labels", "sets_by_lambda", "sets_by_strength",
         "sets_of_token", "similar_features", "top_features", "unlabelled_high_kurtosis", "unpromoted_sets",
     }  # fmt: skip
-    assert set(named_questions()) == tested
+    assert set(named_queries()) == tested

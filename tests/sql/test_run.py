@@ -62,14 +62,14 @@ def test_writing_needs_the_mode(store_path: Path) -> None:
 def test_what_people_may_not_do(store_path: Path, query: str, message: str) -> None:
     before = store_path.read_bytes()
     with pytest.raises(QueryError, match=message):
-        tsea_db.open(store_path).sql_from_people(query)
+        tsea_db.open(store_path).user_sql(query)
     assert store_path.read_bytes() == before
     assert {file.name for file in store_path.parent.iterdir()} == {store_path.name}
 
 
 @pytest.mark.parametrize("query", ["show tables", "describe saes", "explain select 1", "with x as (select 1) from x"])
 def test_what_people_may_do(store_path: Path, query: str) -> None:
-    assert tsea_db.open(store_path).sql_from_people(query).rows.num_rows > 0
+    assert tsea_db.open(store_path).user_sql(query).rows.num_rows > 0
 
 
 # A process that was started in the background ignores Ctrl-C, and so do those that it starts.
@@ -79,8 +79,8 @@ SLOW = "select count(*) from range(100000) a, range(100000) b, range(1000) c whe
 
 def test_people_get_a_time_limit(store_path: Path) -> None:
     with pytest.raises(QueryError, match="stopped after 0.2 seconds"):
-        tsea_db.open(store_path).sql_from_people(SLOW, seconds=0.2)
-    assert tsea_db.open(store_path).sql_from_people("select 1").rows.num_rows == 1
+        tsea_db.open(store_path).user_sql(SLOW, seconds=0.2)
+    assert tsea_db.open(store_path).user_sql("select 1").rows.num_rows == 1
 
 
 def test_people_see_a_thousand_rows_and_export_all(store_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_people_see_a_thousand_rows_and_export_all(store_path: Path) -> None:
     assert "more than" not in tsea("sql", "from range(1000)", store=store_path).stderr
     exported = tsea("sql", "from range(1001)", "--format", "csv", store=store_path)
     assert len(exported.stdout.splitlines()) == 1002
-    answer = tsea_db.open(store_path).sql_from_people("from range(5)", limit=3)
-    assert (answer.rows.num_rows, answer.cut) == (3, True)
+    answer = tsea_db.open(store_path).user_sql("from range(5)", limit=3)
+    assert (answer.rows.num_rows, answer.truncated) == (3, True)
 
 
 @pytest.mark.slow

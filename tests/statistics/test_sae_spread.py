@@ -5,14 +5,14 @@ import pytest
 from scipy import stats
 
 from tsea_db.statistics.direction_null import ReadSubspace, sample_directions
-from tsea_db.statistics.sae_spread import MIN_FEATURES, deviation, sae_null, z_cov
+from tsea_db.statistics.sae_spread import MIN_FEATURES, deviation, sae_spread, z_cov
 
 
 def test_summaries_equal_numpys_and_scipys_on_the_valid_features() -> None:
     rng = np.random.default_rng(0)
     z, cosine = rng.normal(1, 3, (501, 4)), rng.normal(0, 0.1, (501, 4))
     valid = rng.uniform(size=z.shape) < 0.7
-    null = sae_null(np.where(valid, z, 1e9), np.where(valid, cosine, 1e9), valid)
+    null = sae_spread(np.where(valid, z, 1e9), np.where(valid, cosine, 1e9), valid)
     for column in range(4):
         used = z[valid[:, column], column]
         assert null.n_features[column] == used.size
@@ -29,7 +29,7 @@ def test_cosine_sd_is_the_spread_of_delta_under_the_rows_covariance() -> None:
     delta = rng.normal(size=(5, 20))
     delta /= np.linalg.norm(delta, axis=1)[:, None]
     cosine = rows @ delta.T
-    null = sae_null(cosine * 4, cosine, np.ones_like(cosine, dtype=bool))
+    null = sae_spread(cosine * 4, cosine, np.ones_like(cosine, dtype=bool))
     covariance = np.cov(rows.T, bias=True)
     expected = np.sqrt(np.einsum("sd,de,se->s", delta, covariance, delta))
     np.testing.assert_allclose(null.cosine_sd, expected, rtol=1e-10)
@@ -39,7 +39,7 @@ def test_cosine_sd_is_the_spread_of_delta_under_the_rows_covariance() -> None:
 def test_random_directions_have_inflation_one() -> None:
     rows = sample_directions(20_000, 0, ReadSubspace(64, np.empty((0, 64))))
     z = rows[:, :3] * 8
-    null = sae_null(z, rows[:, :3], np.ones_like(z, dtype=bool))
+    null = sae_spread(z, rows[:, :3], np.ones_like(z, dtype=bool))
     np.testing.assert_allclose(null.inflation, 1.0, atol=0.06)
     np.testing.assert_allclose(null.mad, 1.0, atol=0.03)
     np.testing.assert_allclose(null.median, 0.0, atol=0.04)
@@ -50,7 +50,7 @@ def test_too_few_or_equal_features_have_no_summary() -> None:
     z[:, 2] = 1.5
     valid = np.ones_like(z, dtype=bool)
     valid[0, 1] = False
-    null = sae_null(z, z / 10, valid)
+    null = sae_spread(z, z / 10, valid)
     assert null.enough.tolist() == [True, False, False]
     assert null.n_features.tolist() == [MIN_FEATURES, MIN_FEATURES - 1, MIN_FEATURES]
     for array in (null.median, null.mad, null.inflation, null.cosine_sd):

@@ -19,7 +19,7 @@ from tsea_db.rules.rule import Condition, Kind, RuleSet
 from tsea_db.sql.named import ask
 from tsea_db.statistics.direction_null import random_rotation
 from tsea_db.store.archive import WeightsArchive
-from tsea_db.store.derived_sets import stored_side_sets
+from tsea_db.store.derived_sets import stored_derived_sets
 from tsea_db.store.nulls import ModelGeometry
 from tsea_db.store.token_sets import StoredSet, stored_sets
 
@@ -143,7 +143,7 @@ def _false_pairs(
         geometry = ModelGeometry(first["model_id"], first["processing"], archive.open(first["unembedding_hash"]))
         with store.engine(read_only=True) as engine, engine.connect() as connection:
             library = stored_sets(connection, geometry.model_id)
-            controls = stored_side_sets(connection, geometry.model_id, "control")
+            controls = stored_derived_sets(connection, geometry.model_id, "control")
         rotation = random_rotation(geometry.U.shape[0], _SEED)
         drawn = 0
         for sae in members:

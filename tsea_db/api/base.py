@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 Mode = Literal["ro", "rw"]
 
 
-class OpenedStore:
+class StoreBase:
     """A store's file, opened for reading ("ro") or for writing too ("rw")."""
 
     def __init__(self, file: StoreFile, mode: Mode) -> None:
         self._file = file
         self._mode = mode
 
-    def _refuse_reading_mode(self, what: str) -> None:
+    def _check_writable(self, what: str) -> None:
         """Raise StoreError if the store was opened for reading."""
         if self._mode != "rw":
             msg = f'The store is open for reading; to {what}, open it with tsea_db.open(path, mode="rw").'

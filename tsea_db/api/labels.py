@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tsea_db.api.base import OpenedStore
+from tsea_db.api.base import StoreBase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tsea_db.labels.stored import LabelReport
 
 
-class Labelled(OpenedStore):
+class StoreLabels(StoreBase):
     """The part of a store that labels features."""
 
     def label(
@@ -41,7 +41,7 @@ class Labelled(OpenedStore):
         from tsea_db.rules import default_rules, read_rules
 
         if not dry_run:
-            self._refuse_reading_mode("label")
+            self._check_writable("label")
         read = default_rules(preset) if rules is None else read_rules(Path(rules), preset)
         return label(self._file, read, dry_run=dry_run, progress=progress)
 
@@ -60,7 +60,7 @@ class Labelled(OpenedStore):
         """
         from tsea_db.labels.stored import annotate
 
-        self._refuse_reading_mode("annotate")
+        self._check_writable("annotate")
         annotate(self._file, sae, name, values, source)
 
     def thresholds(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from tsea_db.api.base import OpenedStore
+from tsea_db.api.base import StoreBase
 from tsea_db.errors import QueryError
-from tsea_db.sql.named import named_question, question
-from tsea_db.sql.names import refuse_unknown_names, refuse_unknown_parameters, refuse_unknown_saes
-from tsea_db.sql.run import TIME_LIMIT, Answer, Parameters, fetch, refuse_writes
+from tsea_db.sql.named import internal_sql, named_query
+from tsea_db.sql.names import check_parameters, check_saes, check_search
+from tsea_db.sql.run import TIME_LIMIT, Answer, Parameters, check_read_only, fetch
 from tsea_db.sql.search import Search
 from tsea_db.suggestions import unknown
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _UNKNOWN_SET = re.compile(r"There is no token set called (.*)\. Its name")
 
 
-class Asking(OpenedStore):
+class StoreQueries(StoreBase):
     """The part of a store that answers with relations."""
 
     def features(self, sae: str | None = None, *, layer: int | None = None) -> duckdb.DuckDBPyRelation:
@@ -31,7 +31,7 @@ class Asking(OpenedStore):
         Raises:
             QueryError: There is no such SAE.
         """
-        return self._of_saes(question("features"), {"sae": sae, "layer": layer})
+        return self._of_saes(internal_sql("features"), {"sae": sae, "layer": layer})
 
     def scores(
         self, sae: str | None = None, *, token_set: str | None = None, feature: int | None = None
@@ -43,7 +43,7 @@ class Asking(OpenedStore):
         Raises:
             QueryError: There is no such SAE or token set.
         """
-        text, asked = question("scores"), {"sae": sae, "feature": feature}
+        text, asked = internal_sql("scores"), {"sae": sae, "feature": feature}
         if token_set is not None:
             named = "scored.set_id in (select named.set_id from named_sets($token_set) as named)"
             text, asked = text.replace("/* set */ true", named), {**asked, "token_set": token_set}
@@ -64,7 +64,7 @@ class Asking(OpenedStore):
             QueryError: There is no such SAE.
         """
         asked = {"sae": sae, "feature": feature, "kind": kind, "label": label, "confidence": confidence}
-        return self._of_saes(question("labels"), asked)
+        return self._of_saes(internal_sql("labels"), asked)
 
     def query(self, name: str, /, **parameters: Any) -> duckdb.DuckDBPyRelation:
         """Answer a named question; ``tsea query list`` shows them.
@@ -73,18 +73,18 @@ class Asking(OpenedStore):
             QueryError: There is no such question; a parameter is unknown, missing or of the wrong type, or names what
                 the store does not have.
         """
-        return self._relation(*self.sql_of_question(name, **parameters))
+        return self._relation(*self.sql_of_query(name, **parameters))
 
-    def sql_of_question(self, name: str, /, **parameters: Any) -> tuple[str, dict[str, Any]]:
+    def sql_of_query(self, name: str, /, **parameters: Any) -> tuple[str, dict[str, Any]]:
         """Return the SQL of a named question and the values to bind.
 
         Raises:
             QueryError: As :meth:`query`.
         """
-        asked = named_question(name)
+        asked = named_query(name)
         values = asked.values(parameters)
         with self._file.reader() as reader:
-            refuse_unknown_parameters(reader, asked, values)
+            check_parameters(reader, asked, values)
         return asked.sql, values
 
     def find(self, **wanted: Any) -> duckdb.DuckDBPyRelation:
@@ -102,10 +102,10 @@ class Asking(OpenedStore):
             QueryError: As :meth:`find`.
         """
         with self._file.reader() as reader:
-            refuse_unknown_names(reader, search)
+            check_search(reader, search)
         return search.sql
 
-    def sql_from_people(
+    def user_sql(
         self, query: str, params: Parameters = None, *, seconds: float = TIME_LIMIT, limit: int | None = None
     ) -> Answer:
         """Run SQL that somebody typed: it can only read the store, and neither files nor the network.
@@ -119,7 +119,7 @@ class Asking(OpenedStore):
         Raises:
             QueryError: It does not parse, is not one statement, writes, reaches outside the store or takes too long.
         """
-        refuse_writes(query)
+        check_read_only(query)
         with self._file.reader(sandbox=True) as reader:
             try:
                 return fetch(reader, query, params, seconds=seconds, limit=limit)
@@ -130,7 +130,7 @@ class Asking(OpenedStore):
         """Answer for the SAE that ``params`` names, or for all of them."""
         if params["sae"] is not None:
             with self._file.reader() as reader:
-                refuse_unknown_saes(reader, [params["sae"]])
+                check_saes(reader, [params["sae"]])
         return self._relation(query, params)
 
     def _relation(self, query: str, params: dict[str, Any] | None) -> duckdb.DuckDBPyRelation:

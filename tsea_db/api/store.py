@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tsea_db.api.labels import Labelled
-from tsea_db.api.queries import Asking, relation
+from tsea_db.api.labels import StoreLabels
+from tsea_db.api.queries import StoreQueries, relation
 from tsea_db.api.report import FeatureReport
 from tsea_db.errors import InputError
-from tsea_db.sql.named import ask, question
+from tsea_db.sql.named import ask, internal_sql
 from tsea_db.sql.run import Parameters, fetch
 from tsea_db.store.archive import WeightsArchive
 from tsea_db.store.file import StoreFile
@@ -72,7 +72,7 @@ def upgrade(path: str | Path = DEFAULT_PATH) -> bool:
     return StoreFile(Path(path)).upgrade()
 
 
-class Store(Asking, Labelled):
+class Store(StoreQueries, StoreLabels):
     """A store of SAE features; made by :func:`tsea_db.open` or :func:`tsea_db.create`."""
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Store(Asking, Labelled):
         """
         from tsea_db.ingest.job import ingest
 
-        self._refuse_reading_mode("ingest")
+        self._check_writable("ingest")
         return ingest(self._file, model, saes, **options)
 
     def ingest_pending(self, **options: Any) -> list[IngestedSae]:
@@ -126,7 +126,7 @@ class Store(Asking, Labelled):
         """
         from tsea_db.ingest.pending import ingest_pending
 
-        self._refuse_reading_mode("ingest")
+        self._check_writable("ingest")
         return ingest_pending(self._file, **options)
 
     def add_sets(self, path: str | Path, model: str | None = None) -> AddedSets:
@@ -137,7 +137,7 @@ class Store(Asking, Labelled):
         """
         from tsea_db.ingest.user_sets import add_sets
 
-        self._refuse_reading_mode("add sets")
+        self._check_writable("add sets")
         return add_sets(self._file, path, model)
 
     def model_sets(self, model: str | None = None) -> ModelSets:
@@ -194,8 +194,10 @@ class Store(Asking, Labelled):
             if not found:
                 self._explain_no_feature(reader, sae, feature)
             asked = {"sae": sae, "feature": feature}
-            scores = reader.execute(question("feature_scores"), asked).df()
-            labels = reader.execute(question("labels"), {**asked, "kind": None, "label": None, "confidence": None}).df()
+            scores = reader.execute(internal_sql("feature_scores"), asked).df()
+            labels = reader.execute(
+                internal_sql("labels"), {**asked, "kind": None, "label": None, "confidence": None}
+            ).df()
             near_misses = ask(reader, "feature_near_miss", **asked)
         return FeatureReport(found[0], scores, labels, near_misses[0] if near_misses else None)
 
@@ -346,7 +348,7 @@ class Store(Asking, Labelled):
 
     def _ask(self, asked: str, /, **parameters: Any) -> pd.DataFrame:
         with self._file.reader() as reader:
-            return reader.execute(question(asked), parameters).df()
+            return reader.execute(internal_sql(asked), parameters).df()
 
     def _explain_no_feature(self, reader: duckdb.DuckDBPyConnection, sae: str, feature: int) -> None:
         sizes = dict(reader.execute("select name, d_sae from saes order by sae_id").fetchall())

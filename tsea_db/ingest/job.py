@@ -13,20 +13,20 @@ from tsea_db.ingest.scorer import Scorer, now
 from tsea_db.kernels.device import Device, choose_device, with_precision
 from tsea_db.progress import progress_bar
 from tsea_db.store.archive import WeightsArchive, content_hash
-from tsea_db.store.derived_sets import forget_derived
+from tsea_db.store.derived_sets import delete_derived
 from tsea_db.store.models import register_model, register_unembedding
 from tsea_db.store.nulls import ModelGeometry, NullPlan
 from tsea_db.store.saes import (
     IngestedSae,
     SaeKey,
-    enter_sae,
+    check_names_free,
+    delete_results,
     find_sae,
-    forget_results,
+    insert_sae,
     lacks_statistics,
-    make_room,
     summarise,
 )
-from tsea_db.store.token_sets import put_sets
+from tsea_db.store.token_sets import upsert_sets
 from tsea_db.token_sets import TokenSet, choose_sets, load_catalogue
 from tsea_db.weights.model import ModelWeights, load_model
 from tsea_db.weights.sae import SaeWeights, directions, load_sae
@@ -176,10 +176,10 @@ class _Job:
             self._scorer.agree_on_plan(connection)
             content = self._keep(self._unembedding.matrix)
             register_unembedding(connection, self._model_id, processing, content, kept=self._keep_weights)
-            forget_derived(connection, put_sets(connection, self._model_id, sets, d_vocab).changed_ids)
+            delete_derived(connection, upsert_sets(connection, self._model_id, sets, d_vocab).changed_ids)
             self._scorer.read_sets(connection)
             for candidate in candidates:
-                make_room(connection, candidate.name, self._key(candidate), replace=replace)
+                check_names_free(connection, candidate.name, self._key(candidate), replace=replace)
         self._scorer.complete_nulls(engine, progress=progress)
 
     def run(self, engine: Engine, candidate: _Candidate, bar: tqdm[Any]) -> IngestedSae:
@@ -199,12 +199,12 @@ class _Job:
             sae = load_sae(candidate.source, candidate.name)
             rows = directions(sae, self._model)
             if sae_id is None:
-                sae_id = enter_sae(connection, sae, self._key(candidate), self._keep(rows), kept=self._keep_weights)
+                sae_id = insert_sae(connection, sae, self._key(candidate), self._keep(rows), kept=self._keep_weights)
             elif fresh:
-                forget_results(connection, sae_id)
+                delete_results(connection, sae_id)
             loader = FeatureLoader(connection, sae_id, sae, self._model.vocabulary) if fresh else None
             n_scores = self._scorer.score(connection, sae_id, rows, missing, loader, bar)
-            self._scorer.enter_run(connection, sae_id, started, len(rows), len(missing.sets), n_scores)
+            self._scorer.insert_run(connection, sae_id, started, len(rows), len(missing.sets), n_scores)
         with engine.connect() as connection:
             return summarise(connection, sae_id, perf_counter() - clock)
 

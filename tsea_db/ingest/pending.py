@@ -106,7 +106,7 @@ def _score(engine: Engine, archive: WeightsArchive, scorer: Scorer, sae: _Stored
     with engine.begin() as connection:
         missing = scorer.missing(connection, sae.sae_id)
         n_scores = scorer.score(connection, sae.sae_id, rows, missing, None, bar)
-        scorer.enter_run(connection, sae.sae_id, started, len(rows), len(missing.sets), n_scores)
+        scorer.insert_run(connection, sae.sae_id, started, len(rows), len(missing.sets), n_scores)
     with engine.connect() as connection:
         return summarise(connection, sae.sae_id, perf_counter() - clock)
 

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from tsea_db.ingest.nulls import add_moment_null, add_overlaps, add_set_nulls
 from tsea_db.ingest.scores import ScoreWriter
-from tsea_db.ingest.spool import WaitingScores
+from tsea_db.ingest.spool import ScoreSpool
 from tsea_db.progress import progress_bar
 from tsea_db.statistics.direction_null import unit_directions
 from tsea_db.store import schema
@@ -20,7 +20,7 @@ from tsea_db.store.derived_sets import (
     register_contrasts,
     register_controls,
     stored_contrasts,
-    stored_side_sets,
+    stored_derived_sets,
 )
 from tsea_db.store.models import next_id
 from tsea_db.store.nulls import (
@@ -32,7 +32,7 @@ from tsea_db.store.nulls import (
     measured_sets,
     sets_without_null,
 )
-from tsea_db.store.saes import contrasts_to_score, controls_to_score, forget_scores, sets_to_score
+from tsea_db.store.saes import contrasts_to_score, controls_to_score, delete_scores, sets_to_score
 from tsea_db.store.token_sets import StoredSet, set_matrix, stored_sets
 from tsea_db.version import __version__
 
@@ -87,8 +87,8 @@ class Scorer:
         self._sets = stored_sets(connection, model_id)
         register_controls(connection, model_id, self._sets, d_vocab)
         register_contrasts(connection, model_id, self._sets, d_vocab)
-        self._controls = stored_side_sets(connection, model_id, "control")
-        self._partitions = stored_side_sets(connection, model_id, "partition")
+        self._controls = stored_derived_sets(connection, model_id, "control")
+        self._partitions = stored_derived_sets(connection, model_id, "partition")
         self._contrasts = stored_contrasts(connection, model_id)
 
     def complete_nulls(self, engine: Engine, *, progress: bool) -> None:
@@ -128,21 +128,21 @@ class Scorer:
         bar: tqdm[Any],
     ) -> int:
         """Score all features for what is missing, in place of stale scores; return the number of scores."""
-        forget_scores(connection, sae_id, missing.sets)
+        delete_scores(connection, sae_id, missing.sets)
         needed = {part for contrast in missing.contrasts for part in (contrast.only_a, contrast.a_and_b)}
         partitions = [stored for stored in self._partitions if stored.set_id in needed]
         sets = [*missing.sets, *missing.controls, *partitions]
         geometry, measured = self.geometry, self._measure(connection)
         others = self._only_compared(missing.contrasts, sets)
         directions = measured.of([*sets, *others]).directions
-        waiting = WaitingScores(self._folder, len(rows), sets, others, directions.unit)
+        spool = ScoreSpool(self._folder, len(rows), sets, others, directions.unit)
         scored = np.empty(len(rows), dtype=np.bool_)
         matrix = set_matrix(sets, geometry.d_vocab)
         for block in self._device.score_features(rows, geometry.packed, matrix):
             part = slice(block.start, block.start + len(block))
             units, usable = unit_directions(rows[part], geometry.subspace)
             scored[part] = usable & ~block.zero_direction
-            waiting.add(block, units)
+            spool.add(block, units)
             if loader is not None:
                 loader.add(block, scored[part])
             bar.update(len(block))
@@ -150,7 +150,7 @@ class Scorer:
             loader.finish()
         bar.set_postfix_str("p and q")
         features = np.flatnonzero(scored).astype(np.int32)
-        writer = ScoreWriter(connection, sae_id, measured, waiting, features)
+        writer = ScoreWriter(connection, sae_id, measured, spool, features)
         writer.write_library(missing.sets)
         writer.write_controls(missing.controls)
         writer.write_partitions(partitions)
@@ -171,7 +171,7 @@ class Scorer:
         compared -= {stored.set_id for stored in scored}
         return [stored for stored in self._sets if stored.set_id in compared]
 
-    def enter_run(
+    def insert_run(
         self, connection: Connection, sae_id: int, started: datetime, n_features: int, n_sets: int, n_scores: int
     ) -> None:
         """Note when an SAE was scored for how much."""

@@ -18,7 +18,7 @@ from tsea_db.statistics.direction_null import MIN_DIMENSION, paired_cosines
 from tsea_db.statistics.es_null import log10_p_es
 from tsea_db.statistics.fdr import benjamini_hochberg
 from tsea_db.statistics.overlap import conditional_scores, distinct_directions
-from tsea_db.statistics.sae_spread import MIN_FEATURES, SaeNull, sae_null
+from tsea_db.statistics.sae_spread import MIN_FEATURES, SaeSpread, sae_spread
 from tsea_db.statistics.token_null import log10_p_token
 from tsea_db.store import schema
 from tsea_db.store.bulk import bulk_load
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from tsea_db.ingest.spool import WaitingScores
+    from tsea_db.ingest.spool import ScoreSpool
     from tsea_db.store.derived_sets import Contrast
     from tsea_db.store.nulls import MeasuredSets
     from tsea_db.store.token_sets import StoredSet
@@ -67,7 +67,7 @@ class Statistics:
     log10_q: Singles
     log10_p_es: Singles
     log10_p_token: Singles
-    spread: SaeNull
+    spread: SaeSpread
 
 
 class ScoreWriter:
@@ -78,7 +78,7 @@ class ScoreWriter:
         connection: Connection,
         sae_id: int,
         measured: MeasuredSets,
-        waiting: WaitingScores,
+        spool: ScoreSpool,
         features: NDArray[np.int32],
     ) -> None:
         """Prepare to write scores of an SAE.
@@ -87,13 +87,13 @@ class ScoreWriter:
             connection: Where to write to.
             sae_id: The SAE.
             measured: All sets of its model, side sets included.
-            waiting: What the pass found.
+            spool: What the pass found.
             features: The features that have scores, ascending.
         """
         self._connection = connection
         self._sae_id = sae_id
         self._measured = measured
-        self._waiting = waiting
+        self._spool = spool
         self._features = features
 
     def write_library(self, sets: list[StoredSet]) -> None:
@@ -155,7 +155,7 @@ class ScoreWriter:
         if not len(kept):
             return reasons, None
         scored = [contrasts[i] for i in kept]
-        cosine_a, cosine_b = (self._waiting.cosines([sets[i] for i in ids], self._features) for ids in _ends(scored))
+        cosine_a, cosine_b = (self._spool.cosines([sets[i] for i in ids], self._features) for ids in _ends(scored))
         found = conditional_scores(cosine_a, cosine_b, null_corr[kept], a.d_eff)
         log10_q = benjamini_hochberg(found.log10_p, found.distinct)
         rows = self._rows("contrast_id", np.array([contrast.contrast_id for contrast in scored], dtype=np.int32)) | {
@@ -176,8 +176,8 @@ class ScoreWriter:
 
     def _statistics_of(self, sets: list[StoredSet]) -> tuple[Statistics, pa.Table]:
         measured = self._measured.of(sets)
-        es, peak_rank = self._waiting.read(sets, self._features)
-        cosines = self._waiting.cosines(sets, self._features)
+        es, peak_rank = self._spool.read(sets, self._features)
+        cosines = self._spool.cosines(sets, self._features)
         valid = np.broadcast_to(measured.directions.usable, cosines.shape)
         z, log10_p = np.zeros_like(cosines), np.zeros_like(cosines)
         if measured.directions.d_eff >= MIN_DIMENSION:
@@ -191,7 +191,7 @@ class ScoreWriter:
             log10_q=_single(benjamini_hochberg(log10_p, valid)),
             log10_p_es=_single(log10_p_es(es.T, measured.es_null)),
             log10_p_token=_single(log10_p_token(es.T, measured.sizes, measured.token_null)),
-            spread=sae_null(z, cosines, valid),
+            spread=sae_spread(z, cosines, valid),
         )
         return found, self._score_rows(found)
 

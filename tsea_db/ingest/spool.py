@@ -32,7 +32,7 @@ _PAIRS_AT_ONCE = 1_000_000
 _ROWS_AT_ONCE = 4096
 
 
-class WaitingCosines:
+class CosineSpool:
     """Cosines of features with sets' Delta, set by set: no direction is needed again once its block is done."""
 
     def __init__(self, folder: Path | None, n_features: int, units: Floats) -> None:
@@ -57,7 +57,7 @@ class WaitingCosines:
         return _columns(self._cosines[sets], features).T
 
 
-class WaitingScores:
+class ScoreSpool:
     """What a pass finds out about all features, set by set."""
 
     def __init__(
@@ -74,7 +74,7 @@ class WaitingScores:
         """
         self._positions = {stored.set_id: i for i, stored in enumerate([*scored, *others])}
         self._n_scored = len(scored)
-        self._cosines = WaitingCosines(folder, n_features, units)
+        self._cosines = CosineSpool(folder, n_features, units)
         shape = (max(len(scored), 1), max(n_features, 1))
         with tempfile.TemporaryFile(dir=folder) as file:  # the maps outlive it
             self._es = np.memmap(file, np.float32, "w+", 0, shape)
@@ -111,15 +111,15 @@ def log10_q_of_directions(
         sets: Delta of the sets.
         subspace: What the unembedding reads.
     """
-    waiting, usable = WaitingCosines(None, n, sets.unit), np.empty(n, dtype=np.bool_)
+    spool, usable = CosineSpool(None, n, sets.unit), np.empty(n, dtype=np.bool_)
     for start in range(0, n, _ROWS_AT_ONCE):
         count = min(_ROWS_AT_ONCE, n - start)
         units, usable[start : start + count] = unit_directions(np.asarray(take(start, count)), subspace)
-        waiting.add(start, units)
+        spool.add(start, units)
     at_once = max(1, _PAIRS_AT_ONCE // max(n, 1))
     for first in range(0, len(sets.unit), at_once):
         part = slice(first, first + at_once)
-        cosines = waiting.read(part, np.arange(n))
+        cosines = spool.read(part, np.arange(n))
         log10_p = np.zeros_like(cosines)
         if sets.d_eff >= MIN_DIMENSION:
             _, log10_p = z_and_log10_p(cosines, sets.d_eff)

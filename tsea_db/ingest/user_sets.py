@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from tsea_db.errors import InputError
 from tsea_db.store import schema
-from tsea_db.store.derived_sets import forget_derived
-from tsea_db.store.token_sets import SetChanges, put_sets, read_sets
+from tsea_db.store.derived_sets import delete_derived
+from tsea_db.store.token_sets import SetChanges, read_sets, upsert_sets
 from tsea_db.token_sets import BuiltSets, TokenSet, load_catalogue, load_sets
 from tsea_db.vocabulary import Vocabulary
 from tsea_db.vocabulary.tokenizers import encoder
@@ -96,8 +96,8 @@ def add_sets(store: StoreFile, path: str | Path, model: str | None = None) -> Ad
     with store.writer() as engine, engine.begin() as connection:
         current = _model_sets(connection, model)
         built = load_for(current, path)
-        changes = put_sets(connection, current.model_id, built.sets, len(current.vocabulary))
-        forget_derived(connection, changes.changed_ids)
+        changes = upsert_sets(connection, current.model_id, built.sets, len(current.vocabulary))
+        delete_derived(connection, changes.changed_ids)
         return AddedSets(changes, built)
 
 

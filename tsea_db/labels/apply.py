@@ -14,9 +14,9 @@ import pyarrow as pa
 from tsea_db.labels.conditions import Comparisons, late_columns
 from tsea_db.labels.references import SetNames
 from tsea_db.rules.rule import Kind, Rule, RuleSet
-from tsea_db.sql.named import question
+from tsea_db.sql.named import internal_sql
 from tsea_db.sql.run import fetch
-from tsea_db.statistics.overlap import stays
+from tsea_db.statistics.overlap import non_redundant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ class Labelling:
         n_scored: Those with scores.
         redundant: Set labels left out because a stronger set of the feature explains them.
         clashes: Rules that contradict each other.
-        waiting: Rules that cannot fire yet, with the reason.
+        inactive_rules: Rules that cannot fire yet, with the reason.
     """
 
     rules: RuleSet
@@ -99,7 +99,7 @@ class Labelling:
     n_scored: int
     redundant: int
     clashes: tuple[Clash, ...]
-    waiting: tuple[tuple[str, str], ...]
+    inactive_rules: tuple[tuple[str, str], ...]
 
     @property
     def n_named(self) -> int:
@@ -138,7 +138,7 @@ def apply_rules(
     near_misses = job.near_misses()
     advance()
     [(n_features, n_scored)] = connection.execute("select count(*), count(std) from features").fetchall()
-    return Labelling(rules, labels, near_misses, n_features, n_scored, redundant, clashes, tuple(job.waiting))
+    return Labelling(rules, labels, near_misses, n_features, n_scored, redundant, clashes, tuple(job.inactive_rules))
 
 
 class _Application:
@@ -152,7 +152,7 @@ class _Application:
             "background_lambda": rules.background.inflation,
             "background_deviation": rules.background.deviation,
         }
-        self.waiting: list[tuple[str, str]] = []
+        self.inactive_rules: list[tuple[str, str]] = []
         connection.execute(_TABLES).fetchall()
         rows = [(i, r.name, r.kind.value, r.direction.value, r.label) for i, r in enumerate(rules.rules)]
         connection.executemany("insert into named_rules values (?, ?, ?, ?, ?)", rows)
@@ -166,7 +166,7 @@ class _Application:
         """Find what one rule fires on."""
         missing = self._names.missing_annotations(rule)
         if missing:
-            self.waiting.append((rule.name, f"no feature has the annotation {', '.join(missing)}"))
+            self.inactive_rules.append((rule.name, f"no feature has the annotation {', '.join(missing)}"))
             return
         if rule.kind is Kind.CLASS:
             self._fire_class(position, rule)
@@ -175,7 +175,7 @@ class _Application:
             self._run("label_sets", {"rule": position}, where=self._others_fired(rule, "meeting"))
             self._drop_low_shares(position, rule)
         elif rule.contrasts and not self._names.contrasted:
-            self.waiting.append((rule.name, "the store has no declared contrasts"))
+            self.inactive_rules.append((rule.name, "the store has no declared contrasts"))
         else:
             self._fire_composite(position, rule)
             self._drop_low_shares(position, rule)
@@ -190,7 +190,7 @@ class _Application:
             if isinstance(condition.value, float)
         ]
         values = f"concat_ws(', ', {', '.join(said)})" if said else "''"
-        text = question("label_class").replace("/* values */ ''", values).replace("/* where */ true", where)
+        text = internal_sql("label_class").replace("/* values */ ''", values).replace("/* where */ true", where)
         self._connection.execute(text, {"rule": position, **comparisons.values}).fetchall()
 
     def _fire_composite(self, position: int, rule: Rule) -> None:
@@ -250,7 +250,7 @@ class _Application:
 
     def drop_clashes(self) -> tuple[Clash, ...]:
         """Find rules that contradict each other, and keep the first one's label where they are alternatives."""
-        self._connection.execute(f"create or replace temp table clashes as {question('label_clashes')}").fetchall()
+        self._connection.execute(f"create or replace temp table clashes as {internal_sql('label_clashes')}").fetchall()
         found = self._connection.execute(
             "select clashes.rules, count(*), min((saes.name, clashes.feature)), bool_and(clashes.about is null) "
             "from clashes join saes on saes.sae_id = clashes.sae_id group by clashes.rules order by clashes.rules"
@@ -261,7 +261,7 @@ class _Application:
 
     def drop_redundant(self) -> int:
         """Drop a feature's sets that its stronger ones explain; return how many."""
-        pairs = _rows(self._connection, question("label_overlapping"))
+        pairs = _rows(self._connection, internal_sql("label_overlapping"))
         dropped = _redundant(self._connection, pairs, self._rules.redundancy_level)
         self._connection.register("redundant", dropped)
         self._run("label_drop_redundant", {})
@@ -274,14 +274,14 @@ class _Application:
         confidence = self._rules.confidence
         grades = {key: getattr(confidence, key) for key in ("high_log10_q", "high_share", "part_es", "few_share")}
         bound = {**grades, "rule_set_hash": self._rules.content_hash}
-        return _rows(self._connection, question("label_rows"), bound)
+        return _rows(self._connection, internal_sql("label_rows"), bound)
 
     def near_misses(self) -> pa.Table:
         """Return the near misses to store."""
         self._run("label_nearest", {})
         self._share("nearest")
         why, values = self._lacking()
-        text = question("label_near_misses").replace("/* why */ null", why)
+        text = internal_sql("label_near_misses").replace("/* why */ null", why)
         return _rows(self._connection, text, {**self._background, **values})
 
     def _lacking(self) -> tuple[str, dict[str, Any]]:
@@ -306,10 +306,10 @@ class _Application:
 
     def _share(self, moved: str = "firing") -> None:
         """Find what share of the strongest tokens belongs to the set, for the rows of a table."""
-        self._connection.execute(question("label_shares").replace("/* moved */ firing", moved)).fetchall()
+        self._connection.execute(internal_sql("label_shares").replace("/* moved */ firing", moved)).fetchall()
 
     def _run(self, name: str, bound: dict[str, Any], *, where: str = "true", given: str = "true") -> None:
-        text = question(name).replace("/* where */ true", where).replace("/* given */ true", given)
+        text = internal_sql(name).replace("/* where */ true", where).replace("/* given */ true", given)
         self._connection.execute(text, bound).fetchall()
 
 
@@ -333,9 +333,9 @@ def _redundant(connection: duckdb.DuckDBPyConnection, pairs: pa.Table, level: fl
     for sae_id in np.unique(columns["sae_id"]):
         here = np.flatnonzero(columns["sae_id"] == sae_id)
         bound = {"model_id": int(columns["model_id"][here[0]]), "processing": processings[here[0]]}
-        overlaps = _rows(connection, question("label_correlations"), bound)
+        overlaps = _rows(connection, internal_sql("label_correlations"), bound)
         ids = np.unique(columns["set_id"][here])
-        keep[here] = stays(
+        keep[here] = non_redundant(
             columns["feature"][here],
             np.searchsorted(ids, columns["set_id"][here]),
             columns["cosine"][here],

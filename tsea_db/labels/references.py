@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from tsea_db.errors import RulesError
-from tsea_db.sql.named import question
+from tsea_db.sql.named import internal_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ class SetNames:
     def of(cls, connection: duckdb.DuckDBPyConnection) -> SetNames:
         """Read the names from a store."""
         return cls(
-            sets=tuple(KnownSet(*row) for row in connection.execute(question("known_sets")).fetchall()),
+            sets=tuple(KnownSet(*row) for row in connection.execute(internal_sql("known_sets")).fetchall()),
             unscored=dict(connection.execute("select name, reason from unscored_sets").fetchall()),
             contrasted=tuple(
                 i for (i,) in connection.execute("select distinct set_a from contrasts order by 1").fetchall()

@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert, select
 from tsea_db.errors import InputError
 from tsea_db.labels.apply import STEPS_AFTER_RULES, Labelling, apply_rules
 from tsea_db.progress import progress_bar
-from tsea_db.sql.named import question
+from tsea_db.sql.named import internal_sql
 from tsea_db.store import schema
 from tsea_db.store.bulk import bulk_load
 from tsea_db.version import __version__
@@ -77,8 +77,8 @@ def label(store: StoreFile, rules: RuleSet, *, dry_run: bool = False, progress: 
 def _report(connection: duckdb.DuckDBPyConnection, labelling: Labelling, *, stored: bool) -> LabelReport:
     connection.register("fresh_labels", labelling.labels)
     try:
-        changes = connection.sql(question("label_diff")).to_arrow_table()
-        classes = connection.sql(question("class_presets")).to_arrow_table()
+        changes = connection.sql(internal_sql("label_diff")).to_arrow_table()
+        classes = connection.sql(internal_sql("class_presets")).to_arrow_table()
     finally:
         connection.unregister("fresh_labels")
     return LabelReport(labelling, changes, classes, stored)
@@ -89,7 +89,7 @@ def _unchanged(connection: duckdb.DuckDBPyConnection, labelling: Labelling) -> b
     connection.register("fresh_near_misses", labelling.near_misses)
     try:
         bound = {"rule_set_hash": labelling.rules.content_hash}
-        return connection.execute(question("labels_unchanged"), bound).fetchall() == [(True,)]
+        return connection.execute(internal_sql("labels_unchanged"), bound).fetchall() == [(True,)]
     finally:
         connection.unregister("fresh_labels")
         connection.unregister("fresh_near_misses")

@@ -94,7 +94,7 @@ class _Reader:
         self.starts = [i for i, line in enumerate(self.lines) if re.match(r"\s*\[\[\s*rule\s*\]\]", line)]
 
     def rule_set(self, content: dict[str, Any], text: str, preset: str | None) -> RuleSet:
-        self._refuse_unknown(content, _TOP, "key", None)
+        self._check_known(content, _TOP, "key", None)
         confidence = self._numbers(content, "confidence", _CONFIDENCE)
         background = self._numbers(content, "background", ("lambda", "deviation"))
         redundancy = self._numbers(content, "redundancy", ("level",))
@@ -110,7 +110,7 @@ class _Reader:
         if chosen not in presets:
             self._fail(f"there is no preset {chosen!r}; known are {', '.join(presets)}", self._line(None, "preset"))
         active = tuple(rule for rule in rules if rule.preset in (None, chosen))
-        self._refuse_bad_order(rules, active)
+        self._check_order(rules, active)
         return RuleSet(
             title=self._typed(content, "title", str, "", None),
             rules=active,
@@ -126,7 +126,7 @@ class _Reader:
         if not isinstance(given, dict):
             self._fail("each rule is a table: [[rule]]", self._line(index, "rule"))
         kind = self._choice(given, "kind", Kind, index, None)
-        self._refuse_unknown(given, _KEYS[kind], f"key of a {kind} rule", index)
+        self._check_known(given, _KEYS[kind], f"key of a {kind} rule", index)
         name = self._typed(given, "name", str, "", index)
         if not name:
             self._fail("a rule needs a name", self._line(index, "name"))
@@ -154,10 +154,10 @@ class _Reader:
             preset=self._typed(given, "preset", str, None, index),
             line=self._line(index, "name"),
         )
-        self._refuse_incomplete(rule)
+        self._check_whole(rule)
         return rule
 
-    def _refuse_incomplete(self, rule: Rule) -> None:
+    def _check_whole(self, rule: Rule) -> None:
         """Check what only the whole rule shows."""
         if rule.kind is Kind.COMPOSITE:
             if rule.contrasts == bool(rule.sets):
@@ -169,9 +169,9 @@ class _Reader:
                 self._fail(f'{asks[0].column} needs given = "SET" in rule {rule.name!r}', asks[0].line)
         if not rule.where:
             self._fail(f"rule {rule.name!r} has no conditions: where = {{ ... }}", rule.line)
-        self._refuse_impossible(rule)
+        self._check_bounds(rule)
 
-    def _refuse_impossible(self, rule: Rule) -> None:
+    def _check_bounds(self, rule: Rule) -> None:
         """Find a lower and an upper bound of one column that leave nothing between them."""
         for low in rule.where:
             for high in rule.where:
@@ -181,7 +181,7 @@ class _Reader:
                 if float(low.value) >= float(high.value) and not touching:
                     self._fail(f"rule {rule.name!r} can never fire: {low} and {high}", low.line)
 
-    def _refuse_bad_order(self, rules: Iterable[Rule], active: Iterable[Rule]) -> None:
+    def _check_order(self, rules: Iterable[Rule], active: Iterable[Rule]) -> None:
         """Check that names are unique and that requires and unless name earlier rules."""
         names: set[str] = set()
         for rule in rules:
@@ -239,7 +239,7 @@ class _Reader:
 
     def _numbers(self, content: Mapping[str, Any], table: str, keys: Sequence[str]) -> dict[str, float]:
         given = self._typed(content, table, dict, {}, None)
-        self._refuse_unknown(given, keys, f"key of [{table}]", None)
+        self._check_known(given, keys, f"key of [{table}]", None)
         for key, value in given.items():
             if not isinstance(value, (int, float)) or isinstance(value, bool):
                 self._fail(f"{table}.{key} is a number, not {value!r}", self._line(None, key))
@@ -258,7 +258,7 @@ class _Reader:
             self._fail(f"{key} is {names[wanted]}, not {value!r}", self._line(index, key))
         return value
 
-    def _refuse_unknown(self, given: Mapping[str, Any], known: Sequence[str], what: str, index: int | None) -> None:
+    def _check_known(self, given: Mapping[str, Any], known: Sequence[str], what: str, index: int | None) -> None:
         for key in given:
             if key not in known:
                 self._fail(f"there is no {what} {key!r}.{_near(key, known)}", self._line(index, key))

@@ -58,7 +58,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     """A named question: a file of ``queries/``.
 
     Attributes:
@@ -97,13 +97,13 @@ class Question:
 
 
 @cache
-def question(name: str) -> str:
+def internal_sql(name: str) -> str:
     """Return the SQL of a step of the package's own."""
     return (files("tsea_db.queries") / "internal" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @cache
-def named_questions() -> dict[str, Question]:
+def named_queries() -> dict[str, Query]:
     """Return all questions for people by name, in alphabetical order."""
     found = [file for file in files("tsea_db.queries").iterdir() if file.name.endswith(".sql")]
     return {
@@ -112,29 +112,29 @@ def named_questions() -> dict[str, Question]:
     }
 
 
-def named_question(name: str) -> Question:
+def named_query(name: str) -> Query:
     """Return a question for people.
 
     Raises:
         QueryError: There is none of that name; the nearest ones are suggested.
     """
-    questions = named_questions()
-    if name not in questions:
-        near = get_close_matches(name, questions, n=3, cutoff=0.4)
+    queries = named_queries()
+    if name not in queries:
+        near = get_close_matches(name, queries, n=3, cutoff=0.4)
         hint = f"Did you mean {', '.join(near)}?" if near else "`tsea query list` shows them all."
         msg = f"There is no question {name!r}. {hint}"
         raise QueryError(msg)
-    return questions[name]
+    return queries[name]
 
 
 def ask(connection: duckdb.DuckDBPyConnection, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
     """Run a step of the package's own; each row is a dictionary by column name."""
-    cursor = connection.execute(question(name), parameters)
+    cursor = connection.execute(internal_sql(name), parameters)
     columns = [column[0] for column in cursor.description or ()]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _parse(name: str, text: str) -> Question:
+def _parse(name: str, text: str) -> Query:
     """Read the header: lines of ``-- title:``, ``-- about:``, ``-- param ...`` and ``-- example:``."""
     header = [line for line in text.splitlines() if line.startswith("-- ")]
     said = {
@@ -147,7 +147,7 @@ def _parse(name: str, text: str) -> Question:
             bare = Parameter(parameter, kind, default is None, None, meaning)
             value = None if default in (None, "null") else bare.convert(default)
             parameters.append(Parameter(parameter, kind, default is None, value, meaning))
-    return Question(name, said["title"], said.get("about", ""), tuple(parameters), said["example"], text)
+    return Query(name, said["title"], said.get("about", ""), tuple(parameters), said["example"], text)
 
 
 def _opens(line: str, key: str) -> bool:

@@ -14,66 +14,66 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tsea_db.sql.named import Question
+    from tsea_db.sql.named import Query
     from tsea_db.sql.search import Search
 
 
-def refuse_unknown_parameters(connection: duckdb.DuckDBPyConnection, asked: Question, values: dict[str, Any]) -> None:
+def check_parameters(connection: duckdb.DuckDBPyConnection, asked: Query, values: dict[str, Any]) -> None:
     """Check the parameters of a question that name something of the store.
 
     Raises:
         QueryError: The store has no such SAE, class or token; the nearest names are suggested.
     """
-    checks = {"sae": refuse_unknown_saes, "class": _refuse_unknown_classes, "token": _refuse_unknown_tokens}
+    checks = {"sae": check_saes, "class": _check_classes, "token": _check_tokens}
     for parameter in asked.parameters:
         if parameter.kind in checks and values[parameter.name] is not None:
             checks[parameter.kind](connection, [values[parameter.name]])
 
 
-def refuse_unknown_names(connection: duckdb.DuckDBPyConnection, search: Search) -> None:
+def check_search(connection: duckdb.DuckDBPyConnection, search: Search) -> None:
     """Check the names of a search; those of token sets are checked by the macros it calls.
 
     Raises:
         QueryError: The store has no such SAE, layer, class or label; the nearest names are suggested.
     """
-    refuse_unknown_saes(connection, search.saes)
+    check_saes(connection, search.saes)
     known = [layer for (layer,) in connection.execute("select distinct layer from saes order by layer").fetchall()]
     for layer in search.layers:
         if layer not in known:
             msg = f"There is no SAE of layer {layer} in the store; it has layers {', '.join(map(str, known))}."
             raise QueryError(msg)
-    _refuse_unknown_classes(connection, search.classes)
-    _refuse_unknown_labels(connection, search.labels)
+    _check_classes(connection, search.classes)
+    _check_labels(connection, search.labels)
     if search.confidence is not None:
-        _refuse_unlabelled(connection)
+        _check_labelled(connection)
 
 
-def refuse_unknown_saes(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+def check_saes(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Check names of SAEs.
 
     Raises:
         QueryError: There is no such SAE.
     """
     known = _column(connection, "select name from saes order by sae_id")
-    _refuse_others("SAE", names, known)
+    _check_known("SAE", names, known)
 
 
-def _refuse_unknown_classes(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+def _check_classes(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Check names of classes: those that the rules of the store's labels can give, to some feature or to none."""
     names = list(names)
     if names:
-        _refuse_others("class", names, _classes(connection))
+        _check_known("class", names, _classes(connection))
 
 
-def _refuse_unknown_labels(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+def _check_labels(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     names = list(names)
     if names:
         given = _column(connection, "select distinct label from labels order by label")
         phrases = _column(connection, "select phrase from token_sets order by set_id")
-        _refuse_others("label", names, [*_classes(connection), *given, *phrases])
+        _check_known("label", names, [*_classes(connection), *given, *phrases])
 
 
-def _refuse_unknown_tokens(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> None:
+def _check_tokens(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> None:
     for text in texts:
         if connection.execute("select 1 from tokens where text = $text limit 1", {"text": text}).fetchall():
             continue
@@ -87,18 +87,18 @@ def _refuse_unknown_tokens(connection: duckdb.DuckDBPyConnection, texts: Iterabl
 
 
 def _classes(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    _refuse_unlabelled(connection)
+    _check_labelled(connection)
     [(text, source, preset)] = connection.execute("select text, source, preset from rule_sets").fetchall()
     return [rule.label for rule in parse_rules(text, source, preset).of_kind(Kind.CLASS)]
 
 
-def _refuse_unlabelled(connection: duckdb.DuckDBPyConnection) -> None:
+def _check_labelled(connection: duckdb.DuckDBPyConnection) -> None:
     if not connection.execute("select 1 from rule_sets").fetchall():
         msg = "The store has no labels yet: run `tsea label`."
         raise QueryError(msg)
 
 
-def _refuse_others(kind: str, names: Iterable[str], known: list[str]) -> None:
+def _check_known(kind: str, names: Iterable[str], known: list[str]) -> None:
     for name in names:
         if name not in known:
             raise QueryError(unknown(kind, name, known))

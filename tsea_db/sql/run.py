@@ -35,11 +35,11 @@ class Answer:
 
     Attributes:
         rows: The rows.
-        cut: Whether there are more than were asked for.
+        truncated: Whether there are more than were asked for.
     """
 
     rows: pa.Table
-    cut: bool
+    truncated: bool
 
 
 def quoted(identifier: str) -> str:
@@ -52,7 +52,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def refuse_writes(query: str) -> None:
+def check_read_only(query: str) -> None:
     """Check that SQL is one statement and reads only.
 
     Raises:
@@ -121,9 +121,9 @@ def _read(connection: duckdb.DuckDBPyConnection, query: str, parameters: Paramet
     if relation is None:
         import pyarrow as pa
 
-        return Answer(pa.table({"Success": pa.array([], pa.bool_())}), cut=False)
+        return Answer(pa.table({"Success": pa.array([], pa.bool_())}), truncated=False)
     rows = (relation if limit is None else relation.limit(limit + 1)).to_arrow_table()
-    return Answer(rows if limit is None else rows[:limit], cut=limit is not None and len(rows) > limit)
+    return Answer(rows if limit is None else rows[:limit], truncated=limit is not None and len(rows) > limit)
 
 
 def _stop(connection: duckdb.DuckDBPyConnection, running: Future[Answer]) -> None:

@@ -167,7 +167,7 @@ def _choose_one(cosine: Floats, sets: NDArray[np.int64], null_corr: Floats, leas
 _FEATURES_A_BLOCK = 16_384
 
 
-def stays(
+def non_redundant(
     features: NDArray[np.integer],
     sets: NDArray[np.integer],
     cosines: NDArray[np.float64],

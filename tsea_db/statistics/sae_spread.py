@@ -22,7 +22,7 @@ MIN_FEATURES = 50
 
 
 @dataclass(frozen=True)
-class SaeNull:
+class SaeSpread:
     """Spread of z and of the cosine over the scored features of one SAE, for each set.
 
     Attributes:
@@ -47,7 +47,7 @@ class SaeNull:
     enough: NDArray[np.bool_]
 
 
-def sae_null(z: Floats, cosine: Floats, valid: NDArray[np.bool_]) -> SaeNull:
+def sae_spread(z: Floats, cosine: Floats, valid: NDArray[np.bool_]) -> SaeSpread:
     """Summarise one SAE's z and cosines (n_features x n_sets) over the valid pairs of each set."""
     n_sets = z.shape[1]
     n_features = valid.sum(axis=0)
@@ -56,7 +56,7 @@ def sae_null(z: Floats, cosine: Floats, valid: NDArray[np.bool_]) -> SaeNull:
     _, mad, _, cosine_sd = summary
     enough = (n_features >= MIN_FEATURES) & (mad > 0.0) & (cosine_sd > 0.0)
     kept = np.where(enough, summary, 0.0)
-    return SaeNull(n_features, kept[0], kept[1], kept[2], kept[3], enough)
+    return SaeSpread(n_features, kept[0], kept[1], kept[2], kept[3], enough)
 
 
 def _summarise(z: Floats, cosine: Floats, valid: NDArray[np.bool_], summary: Floats) -> None:
@@ -73,11 +73,11 @@ def _summarise(z: Floats, cosine: Floats, valid: NDArray[np.bool_], summary: Flo
         summary[3, column] = np.std(cosine[:, column] if everything else cosine[chosen, column])
 
 
-def deviation(z: Floats, null: SaeNull) -> Floats:
+def deviation(z: Floats, null: SaeSpread) -> Floats:
     """Return ``(z - median) / mad`` (n_features x n_sets), 0 for sets without enough features."""
     return np.where(null.enough, (z - null.median) / np.where(null.enough, null.mad, 1.0), 0.0)
 
 
-def z_cov(cosine: Floats, null: SaeNull) -> Floats:
+def z_cov(cosine: Floats, null: SaeSpread) -> Floats:
     """Return ``cosine / cosine_sd`` (n_features x n_sets), 0 for sets without enough features."""
     return np.where(null.enough, cosine / np.where(null.enough, null.cosine_sd, 1.0), 0.0)

@@ -54,7 +54,7 @@ def register_controls(connection: Connection, model_id: int, sets: list[StoredSe
 
     Their sizes are those of the library's sets at twenty evenly spaced ranks. They stay when the library grows.
     """
-    if stored_side_sets(connection, model_id, "control") or not sets:
+    if stored_derived_sets(connection, model_id, "control") or not sets:
         return
     sizes = np.sort([len(stored.token_ids) for stored in sets])
     chosen = sizes[np.linspace(0, len(sizes) - 1, N_CONTROLS).round().astype(int)]
@@ -62,7 +62,7 @@ def register_controls(connection: Connection, model_id: int, sets: list[StoredSe
     members = {
         f"random_{i + 1:02d}": np.sort(stream.choice(d_vocab, size, replace=False)) for i, size in enumerate(chosen)
     }
-    _enter(connection, model_id, "control", members, CONTROL_SEED)
+    _insert(connection, model_id, "control", members, CONTROL_SEED)
 
 
 def register_contrasts(connection: Connection, model_id: int, sets: list[StoredSet], d_vocab: int) -> None:
@@ -82,7 +82,7 @@ def register_contrasts(connection: Connection, model_id: int, sets: list[StoredS
             f"{a} & {b}": np.intersect1d(tokens_a, tokens_b),
         }
         scorable = {name: part for name, part in parts.items() if reason_not_scored(len(part), d_vocab) is None}
-        entered = _enter(connection, model_id, "partition", scorable, None)
+        entered = _insert(connection, model_id, "partition", scorable, None)
         only_a, only_b, both = (entered.get(name) for name in parts)
         first = next_id(connection, table.c.contrast_id)
         shared = {"model_id": model_id, "a_and_b": both}
@@ -93,7 +93,7 @@ def register_contrasts(connection: Connection, model_id: int, sets: list[StoredS
         connection.execute(insert(table), rows)
 
 
-def forget_derived(connection: Connection, set_ids: list[int]) -> None:
+def delete_derived(connection: Connection, set_ids: list[int]) -> None:
     """Delete what follows from the members of some sets and is shared by all SAEs: nulls, overlaps, contrasts.
 
     The sets' own scores stay: they are stale, not wrong.
@@ -126,7 +126,7 @@ def stored_contrasts(connection: Connection, model_id: int) -> list[Contrast]:
     return [Contrast(*row) for row in rows]
 
 
-def stored_side_sets(connection: Connection, model_id: int, kind: Kind) -> list[StoredSet]:
+def stored_derived_sets(connection: Connection, model_id: int, kind: Kind) -> list[StoredSet]:
     """Read a model's side sets of a kind, in the order in which they were entered."""
     table = schema.side_sets.c
     rows = connection.execute(
@@ -137,7 +137,7 @@ def stored_side_sets(connection: Connection, model_id: int, kind: Kind) -> list[
     return [StoredSet(set_id, "", np.array(ids, dtype=np.int32)) for set_id, ids in rows]
 
 
-def _enter(
+def _insert(
     connection: Connection, model_id: int, kind: Kind, members: Mapping[str, NDArray[np.int32]], seed: int | None
 ) -> dict[str, int]:
     """Enter side sets; return their ids by name."""

@@ -90,7 +90,7 @@ def find_sae(connection: Connection, key: SaeKey) -> int | None:
     return None if found is None else int(found)
 
 
-def make_room(connection: Connection, name: str, key: SaeKey, *, replace: bool) -> None:
+def check_names_free(connection: Connection, name: str, key: SaeKey, *, replace: bool) -> None:
     """See to it that no other SAE has the name.
 
     Raises:
@@ -108,12 +108,12 @@ def make_room(connection: Connection, name: str, key: SaeKey, *, replace: bool) 
             "Give this one another name with --name, or put it in the other's place with --replace."
         )
         raise InputError(msg)
-    forget_results(connection, row.sae_id)
+    delete_results(connection, row.sae_id)
     for dependent in (schema.feature_annotations, schema.ingest_runs, table):
         connection.execute(delete(dependent).where(dependent.c.sae_id == row.sae_id))
 
 
-def forget_results(connection: Connection, sae_id: int) -> None:
+def delete_results(connection: Connection, sae_id: int) -> None:
     """Delete all that was computed for an SAE."""
     for table in _RESULTS:
         connection.execute(delete(table).where(table.c.sae_id == sae_id))
@@ -126,7 +126,7 @@ def lacks_statistics(connection: Connection, sae_id: int) -> bool:
     return connection.execute(without.limit(1)).first() is not None
 
 
-def enter_sae(connection: Connection, sae: SaeWeights, key: SaeKey, directions_hash: str, *, kept: bool) -> int:
+def insert_sae(connection: Connection, sae: SaeWeights, key: SaeKey, directions_hash: str, *, kept: bool) -> int:
     """Enter an SAE; return its new id."""
     sae_id = next_id(connection, schema.saes.c.sae_id)
     connection.execute(
@@ -157,7 +157,7 @@ def sets_to_score(connection: Connection, sae_id: int, sets: list[StoredSet]) ->
     return [stored for stored in sets if (stored.set_id, stored.content_hash) not in scored]
 
 
-def forget_scores(connection: Connection, sae_id: int, sets: list[StoredSet]) -> None:
+def delete_scores(connection: Connection, sae_id: int, sets: list[StoredSet]) -> None:
     """Delete an SAE's scores for some sets, which are about to be replaced."""
     set_ids = [stored.set_id for stored in sets]
     for table in (schema.scores, schema.sae_sets):

@@ -55,7 +55,7 @@ class SetChanges:
     not_scored: dict[str, str] = field(default_factory=dict)
 
 
-def put_sets(connection: Connection, model_id: int, sets: list[TokenSet], d_vocab: int) -> SetChanges:
+def upsert_sets(connection: Connection, model_id: int, sets: list[TokenSet], d_vocab: int) -> SetChanges:
     """Enter token sets: new ones, and new versions of those whose members changed.
 
     A changed set keeps its id. Scores computed for its earlier version stay until they are replaced; ``sae_sets``
@@ -86,7 +86,7 @@ def put_sets(connection: Connection, model_id: int, sets: list[TokenSet], d_voca
             changes.changed.append(token_set.name)
             changes.changed_ids.append(row.set_id)
             _replace(connection, row.set_id, row.version + 1, token_set)
-    _put_unscored(connection, model_id, [s for s in sets if s.name in changes.not_scored], changes.not_scored)
+    _upsert_unscored(connection, model_id, [s for s in sets if s.name in changes.not_scored], changes.not_scored)
     _insert(connection, model_id, to_insert)
     return changes
 
@@ -133,7 +133,7 @@ def set_matrix(sets: list[StoredSet], d_vocab: int) -> SetMatrix:
     return SetMatrix.from_sets([stored.token_ids for stored in sets], d_vocab)
 
 
-def _put_unscored(connection: Connection, model_id: int, sets: list[TokenSet], reasons: dict[str, str]) -> None:
+def _upsert_unscored(connection: Connection, model_id: int, sets: list[TokenSet], reasons: dict[str, str]) -> None:
     table = schema.unscored_sets
     connection.execute(delete(table).where(table.c.model_id == model_id, table.c.name.in_(list(reasons))))
     if sets:

@@ -72,7 +72,7 @@ def build_sets(
         TokenSetError: A definition cannot be used; names the set and what to do.
     """
     others = {token_set.name: token_set for token_set in known}
-    _refuse_duplicates(definitions, others)
+    _check_names_differ(definitions, others)
     trees = {d.name: expressions.parse(d.members[0], d.name) for d in definitions if d.kind == "expression"}
     needs = {d.name: expressions.names_in(trees[d.name]) if d.name in trees else [] for d in definitions}
     by_name = {definition.name: definition for definition in definitions}
@@ -106,7 +106,7 @@ def _token_set(definition: Definition, ids: Iterable[int]) -> TokenSet:
     )
 
 
-def _refuse_duplicates(definitions: Sequence[Definition], others: Mapping[str, TokenSet]) -> None:
+def _check_names_differ(definitions: Sequence[Definition], others: Mapping[str, TokenSet]) -> None:
     for name, count in Counter(definition.name for definition in definitions).items():
         if count > 1:
             places = "; ".join(d.where for d in definitions if d.name == name)

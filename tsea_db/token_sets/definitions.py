@@ -96,7 +96,7 @@ def parse_definitions(text: str, name: str) -> tuple[Definition, ...]:
         msg = f"{name} is not valid TOML: {error}."
         raise TokenSetError(msg) from error
     lines = _Lines(text, name)
-    _refuse_unknown_keys(content, _FILE_KEYS, lines, None)
+    _check_keys(content, _FILE_KEYS, lines, None)
     for key in ("family", "source"):
         _require(isinstance(content.get(key, ""), str), f"{key} must be a text", lines.of(None, key))
     tables = content.get("set")
@@ -113,7 +113,7 @@ def _require(condition: bool, problem: str, where: str) -> None:
         raise TokenSetError(msg)
 
 
-def _refuse_unknown_keys(table: Mapping[str, Any], known: tuple[str, ...], lines: _Lines, index: int | None) -> None:
+def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], lines: _Lines, index: int | None) -> None:
     for key in table:
         if key not in known:
             msg = f"{lines.of(index, key)}: unknown key {key!r}. Known here are {', '.join(known)}."
@@ -122,7 +122,7 @@ def _refuse_unknown_keys(table: Mapping[str, Any], known: tuple[str, ...], lines
 
 def _definition(table: Mapping[str, Any], family: str, source: str, lines: _Lines, index: int) -> Definition:
     """Read one ``[[set]]`` table."""
-    _refuse_unknown_keys(table, _SET_KEYS, lines, index)
+    _check_keys(table, _SET_KEYS, lines, index)
     name = table.get("name")
     _require(isinstance(name, str) and bool(name), "the set needs a name", lines.of(index, "name"))
     for key in _TEXT_KEYS:
