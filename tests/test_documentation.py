@@ -93,3 +93,10 @@ def test_figures_of_the_documentation(labelled_store: Store) -> None:
     assert [round(r, 2) for _, r in overlap] == [0.99, 0.32]
     quantile = labelled_store.sql("select kurtosis[list_position(shares, 0.999)] from moment_nulls").fetchall()
     assert 13.5 < quantile[0][0] < 14.5
+
+
+def test_files_that_contributors_are_sent_to_are_there() -> None:
+    text = (ROOT / "docs" / "contributing.md").read_text()
+    paths = {path for path in re.findall(r"`([\w./-]+)`", text) if "/" in path}
+    assert len(paths) >= 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
