@@ -323,6 +323,15 @@ def test_unpromoted_sets(answers: Answers, scored: pd.DataFrame, labelled_store:
     same(answers["unpromoted_sets"], rows[["set_name", "size", "highest_z", "decodability"]])
 
 
+def test_tokens_shown_are_the_six_strongest(answers: Answers, features: pd.DataFrame) -> None:
+    strongest = features.set_index(["sae", "feature"])["top_tokens"]
+    shown = {name: rows for name, rows in answers.items() if {"sae", "feature", "top_tokens"} <= set(rows.columns)}
+    assert len(shown) >= 5
+    for name, rows in shown.items():
+        expected = [list(strongest[row.sae, row.feature][:6]) for row in rows.itertuples()]
+        assert [list(tokens) for tokens in rows["top_tokens"]] == expected, name
+
+
 def test_every_question_has_its_test() -> None:
     tested = {
         "class_counts", "compare_saes", "enriched_not", "confusable_features", "enriched_given", "coverage",
