@@ -207,6 +207,18 @@ def test_contrasts_and_partitions(tiny_store: Store) -> None:
     assert tiny_store.sql("select count(*) from scores where set_id < 0").fetchall() == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("counts", "scores", "key"), [("sae_sets", "scores", "set_id"), ("sae_contrasts", "contrast_scores", "contrast_id")]
+)
+def test_scored_features_are_counted(tiny_store: Store, counts: str, scores: str, key: str) -> None:
+    rows = tiny_store.sql(
+        f"select n_scored, coalesce(n, 0) n from {counts} left join "
+        f"(select sae_id, {key}, count(*) n from {scores} group by all) using (sae_id, {key})"
+    ).df()
+    assert rows["n"].max() > 1_000
+    pd.testing.assert_series_equal(rows["n_scored"], rows["n"], check_names=False, check_dtype=False)
+
+
 def test_random_controls_ride_along(tiny_store: Store) -> None:
     controls = tiny_store.sql("from side_sets where kind = 'control' order by set_id desc").df()
     sizes = np.sort(tiny_store.token_sets()["size"])

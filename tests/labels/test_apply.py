@@ -246,7 +246,19 @@ def test_annotations(own_small_store: Store) -> None:
         dry_run=True
     ).labelling.inactive_rules
     own_small_store.annotate("blocks.2.mlp", "positional", {3: 0.9, 4: 0.1}, source="a probe")
+    saes = [name for (name,) in own_small_store.sql("select name from saes order by sae_id").fetchall()]
+    others = [name for name in saes if name != "blocks.2.mlp"]
+    for other in others:
+        own_small_store.annotate(other, "positional", {1: 0.2}, source="another probe")
+    own_small_store.annotate("blocks.2.mlp", "depth", {3: 2.0})
     own_small_store.annotate("blocks.2.mlp", "positional", {5: 0.8, 4: 0.1}, source="a better probe")
+    kept = own_small_store.sql(
+        "select saes.name, a.name, feature, value from annotations a join saes using (sae_id) order by all"
+    ).fetchall()
+    here = [("blocks.2.mlp", "depth", 3, 2.0), ("blocks.2.mlp", "positional", 4, 0.1)]
+    here.append(("blocks.2.mlp", "positional", 5, 0.8))
+    assert len(others) >= 2
+    assert kept == sorted([*here, *((other, "positional", 1, 0.2) for other in others)])
     own_small_store.label()
     rows = own_small_store.sql(
         "select sae, feature, sentence from feature_classes where class = 'positional'"
