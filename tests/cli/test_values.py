@@ -387,7 +387,7 @@ def test_labelling_prints_its_counts(labelled_store: Store) -> None:
 
 def test_changes_are_counted_and_the_first_are_shown(labelled_store: Store, tmp_path: Path) -> None:
     """Only other grades: every change is one of confidence, and says from what to what."""
-    shipped = (Path(tsea_db.__file__).parent / "labels" / "default.toml").read_text()
+    shipped = (Path(tsea_db.__file__).parent / "rules" / "default.toml").read_text()
     rules = write(tmp_path, shipped.replace("high_share = 0.5", "high_share = 0.9"))
     output = printed(labelled_store, "label", "--diff", "--rules", rules)
     expected = labelled_store.sql(
